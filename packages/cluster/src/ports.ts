@@ -1,0 +1,231 @@
+import type {
+  BusMethod,
+  BusNotice,
+  BusNoticeData,
+  BusReplyData,
+  BusRequestData,
+  ChatMessage,
+  DataProducerId,
+  DataProducerInfo,
+  DuplicatePolicy,
+  EndReason,
+  Epoch,
+  NodeId,
+  NodeRecord,
+  NodeView,
+  Participant,
+  ProducerId,
+  ProducerInfo,
+  Region,
+  RoomEventEnvelope,
+  RoomId,
+  RoomSlug,
+  RoomSnapshot,
+  SessionId,
+  SessionLease,
+  UserId,
+} from '@meridian/protocol';
+
+/**
+ * What the services see of Redis. Every method takes an AbortSignal or has a deadline of its own
+ * (`commandTimeoutMs`) and throws MeridianError `cluster-unavailable` when Redis does not answer in time.
+ */
+
+/** The live nodes and the places promised on them. */
+export interface NodeRegistry {
+  /**
+   * All live nodes with their reservations. Served from a view that is refreshed in the background
+   * (at most `maxAgeMs`, default 1,000, old; read at once when there is none), so that a join costs no
+   * command for it. Reservations made through this object are in it at once.
+   */
+  list(): Promise<NodeView[]>;
+  /**
+   * Promises a place on a node to a session until it attaches or `reservationMs` have passed. The
+   * view counts it before the command is sent, and the reply corrects the reservations of all nodes
+   * (other service instances reserve too). One command.
+   */
+  reserve(nodeId: NodeId, sessionId: SessionId): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** One node's own entry. Heartbeats until it is withdrawn. */
+export interface NodeAnnouncement {
+  readonly record: NodeRecord;
+  /** False while the node cannot reach Redis (commands or pub/sub): it has dropped out by itself. */
+  readonly announced: boolean;
+  /** Changes what the next heartbeat says; `now` sends one at once. */
+  update(change: Partial<Pick<NodeRecord, 'state' | 'load'>>, options?: { now?: boolean }): Promise<void>;
+  /** Removes the entry and stops heartbeating. Idempotent. */
+  withdraw(): Promise<void>;
+  on<E extends keyof AnnouncementEvents>(event: E, listener: (...args: AnnouncementEvents[E]) => void): () => void;
+}
+
+export interface AnnouncementEvents {
+  /** The entry had vanished (expiry, Redis restarted empty) and stands again: announce sessions and rooms anew. */
+  restored: [];
+  /** No heartbeat got through for the lease time. */
+  lost: [cause: unknown];
+}
+
+/** Session leases. The lease lives as long as its node's announcement does. */
+export interface SessionLeases {
+  /** A WebSocket has attached: raises the epoch. `roomHint` is indexed for the sweep. One command. */
+  attach(session: {
+    sessionId: SessionId;
+    userId: UserId;
+    name: string;
+    nodeId: NodeId;
+    region: Region;
+    roomHint?: RoomId | undefined;
+  }): Promise<SessionLease>;
+  /** The lease as its node wrote it; undefined when there is none or the node is gone. One command. */
+  find(nodeId: NodeId, sessionId: SessionId): Promise<SessionLease | undefined>;
+  /** Ends the lease unless a newer epoch holds it. Returns whether it was ended. */
+  end(nodeId: NodeId, sessionId: SessionId, epoch: Epoch): Promise<boolean>;
+  /** Puts leases back after Redis lost them, keeping their epochs. */
+  restore(leases: readonly SessionLease[]): Promise<void>;
+}
+
+export type Admission =
+  | { readonly admitted: true; readonly expiresInMs: number }
+  | { readonly admitted: false; readonly reason: 'room-full' | 'duplicate' | 'room-ended' };
+
+export type Confirmation =
+  | { readonly confirmed: true; readonly self: Participant; readonly snapshot: RoomSnapshot }
+  | {
+      readonly confirmed: false;
+      readonly reason: 'token-replayed' | 'place-expired' | 'session-replaced' | 'room-ended';
+    };
+
+/** Who and what is in the rooms. Every change is one script that raises the revision and tells the room's nodes. */
+export interface RoomState {
+  /**
+   * Reserves a place: checks capacity, duplicates and the end mark in one step. A session that holds
+   * a place already (same id, other epoch) keeps its one place. One command.
+   */
+  admit(request: {
+    roomId: RoomId;
+    lease: SessionLease;
+    capacity: number;
+    duplicates: DuplicatePolicy;
+  }): Promise<Admission>;
+  /**
+   * Burns the token's id and turns the reserved place into a participant; the caller's node is in
+   * the room from then on and gets its events. One command.
+   */
+  confirm(request: {
+    roomId: RoomId;
+    sessionId: SessionId;
+    epoch: Epoch;
+    tokenId: string;
+    /** How long the token could still be replayed, milliseconds. */
+    tokenTtlMs: number;
+    nodeId: NodeId;
+  }): Promise<Confirmation>;
+  /** Removes a participant with all it published, unless a newer epoch holds the place. */
+  leave(request: { roomId: RoomId; sessionId: SessionId; epoch: Epoch; reason: EndReason }): Promise<boolean>;
+  setConnection(request: {
+    roomId: RoomId;
+    sessionId: SessionId;
+    epoch: Epoch;
+    connection: Participant['connection'];
+  }): Promise<boolean>;
+  /** All five are refused (false) when the participant is gone or a newer epoch holds its place. */
+  openProducer(roomId: RoomId, epoch: Epoch, producer: ProducerInfo): Promise<boolean>;
+  setProducerPaused(roomId: RoomId, producerId: ProducerId, paused: boolean): Promise<boolean>;
+  closeProducer(roomId: RoomId, producerId: ProducerId): Promise<boolean>;
+  openDataProducer(roomId: RoomId, epoch: Epoch, dataProducer: DataProducerInfo): Promise<boolean>;
+  closeDataProducer(roomId: RoomId, dataProducerId: DataProducerId): Promise<boolean>;
+  snapshot(roomId: RoomId): Promise<RoomSnapshot>;
+  /** Nodes with participants in the room; for placement. One command. */
+  nodesOf(roomId: RoomId): Promise<NodeId[]>;
+  /** Rooms that have participants now, for operators: id and head counts. */
+  listActive(): Promise<{ roomId: RoomId; participants: number; nodes: NodeId[] }[]>;
+  /** Marks the room as ended (admissions answer `room-ended`), removes everybody. */
+  end(roomId: RoomId): Promise<void>;
+  /** Lifts the mark (a room created anew under the same id, tests). */
+  reopen(roomId: RoomId): Promise<void>;
+  /** Puts a node's own participants and what they publish back after Redis lost them. Older epochs give way. */
+  restore(
+    roomId: RoomId,
+    nodeId: NodeId,
+    own: { participants: Participant[]; producers: ProducerInfo[]; dataProducers: DataProducerInfo[] },
+  ): Promise<RoomSnapshot>;
+}
+
+/** Everything that reaches one node: bus messages and the events of its rooms, over one subscription. */
+export interface NodeInbox {
+  readonly nodeId: NodeId;
+  /** Handlers answer typed requests; what they throw travels back as an error body. */
+  handle<M extends BusMethod>(
+    method: M,
+    handler: (data: BusRequestData<M>, context: { from: NodeId; signal: AbortSignal }) => Promise<BusReplyData<M>>,
+  ): void;
+  onNotice<N extends BusNotice>(notice: N, handler: (data: BusNoticeData<N>, from: NodeId) => void): void;
+  /**
+   * @throws MeridianError `deadline-exceeded` after `ttlMs` (default 3,000), `node-unknown` at once when
+   * nobody listens there, or the error that the handler threw.
+   */
+  request<M extends BusMethod>(
+    to: NodeId,
+    method: M,
+    data: BusRequestData<M>,
+    options?: { ttlMs?: number; signal?: AbortSignal },
+  ): Promise<BusReplyData<M>>;
+  notify<N extends BusNotice>(to: NodeId, notice: N, data: BusNoticeData<N>): Promise<void>;
+  /** Events of the rooms this node is in, in the order of their revisions per room. */
+  onRoomEvent(handler: (envelope: RoomEventEnvelope) => void): void;
+  /** The subscription stood still (reconnect): events may be missing, read snapshots again. */
+  onGap(handler: () => void): void;
+  close(): Promise<void>;
+}
+
+export type LockOutcome<T> =
+  | { readonly outcome: 'done'; readonly value: T }
+  | { readonly outcome: 'not-acquired' }
+  | { readonly outcome: 'lost' };
+
+export interface Locks {
+  /**
+   * Runs `work` under a lock that is extended while it runs. `signal` aborts when the lock is lost;
+   * `fence` rises with every holder of this name.
+   */
+  withLock<T>(
+    name: string,
+    options: { ttlMs: number; signal?: AbortSignal },
+    work: (held: { signal: AbortSignal; fence: number }) => Promise<T>,
+  ): Promise<LockOutcome<T>>;
+}
+
+/** Chat lines on their way to the durable store: an ordered, acknowledged queue (a Redis stream). */
+export interface ChatOutbox {
+  /** Accepts a line, gives it its id and time. */
+  append(line: {
+    roomId: RoomId;
+    sessionId: SessionId;
+    userId: UserId;
+    name: string;
+    text: string;
+  }): Promise<ChatMessage>;
+  /**
+   * Hands every line, oldest first and at least once, to `keep` until the signal aborts; a line whose
+   * `keep` throws is handed over again later, before any younger one.
+   */
+  drain(
+    keep: (messages: ChatMessage[]) => Promise<void>,
+    options: { consumer: string; signal: AbortSignal },
+  ): Promise<void>;
+}
+
+/** Sweeps nodes whose lease ran out: one node does it, all their participants leave with `node-lost`. */
+export interface DeadNodeSweeper {
+  /** Looks now; also called by every heartbeat. Returns the nodes that this call swept. */
+  sweep(): Promise<NodeId[]>;
+  stop(): Promise<void>;
+}
+
+/** Maps a slug to the room's id for operators' views; written at admission. */
+export interface RoomNames {
+  set(roomId: RoomId, slug: RoomSlug): Promise<void>;
+  find(slug: RoomSlug): Promise<RoomId | undefined>;
+}

@@ -1,0 +1,5 @@
+export { eventually } from './eventually.ts';
+export { freePort, isPortFree } from './ports.ts';
+export { type RedisProcess, startRedis } from './redis.ts';
+export { type RedisClusterProcess, startRedisCluster } from './redis-cluster.ts';
+export { workerBinary } from './worker-binary.ts';

@@ -1,0 +1,171 @@
+import { z } from 'zod';
+import { ChatMessage } from './chat.ts';
+import { ErrorBody } from './errors.ts';
+import { DataProducerId, Epoch, LinkId, NodeId, ProducerId, RoomId, SessionId } from './ids.ts';
+import {
+  MediaKind,
+  MediaSource,
+  RtpParameters,
+  SctpParameters,
+  SctpStreamParameters,
+  SrtpParameters,
+} from './media.ts';
+import { EndReason } from './room-state.ts';
+
+/** Where one half of a relay link listens, and the keys it sends with. */
+export const RelayEndpoint = z.object({
+  ip: z.string().max(64),
+  port: z.int().min(1).max(65_535),
+  srtpParameters: SrtpParameters,
+  sctpParameters: SctpParameters.optional(),
+});
+export type RelayEndpoint = z.infer<typeof RelayEndpoint>;
+
+export const RelayedProducer = z.object({
+  producerId: ProducerId,
+  sessionId: SessionId,
+  kind: MediaKind,
+  source: MediaSource,
+  /** As consumed onto the pipe at the origin; the puller produces with exactly these. */
+  rtpParameters: RtpParameters,
+  paused: z.boolean(),
+});
+export type RelayedProducer = z.infer<typeof RelayedProducer>;
+
+export const RelayedDataProducer = z.object({
+  dataProducerId: DataProducerId,
+  sessionId: SessionId,
+  sctpStreamParameters: SctpStreamParameters,
+  label: z.string().max(64),
+  protocol: z.string().max(64),
+});
+export type RelayedDataProducer = z.infer<typeof RelayedDataProducer>;
+
+const RelayPullReply = z.object({
+  producers: z.array(RelayedProducer),
+  dataProducers: z.array(RelayedDataProducer),
+  /** Asked for, but gone at the origin (closed meanwhile). */
+  missing: z.array(z.string().max(64)),
+});
+
+/** Requests between nodes: name -> what is asked and what is answered. */
+export const BUS_REQUESTS = {
+  /**
+   * Puller -> origin: open the origin's half of a relay link, connect it to mine, and put these
+   * producers on it. One bus round trip from nothing to media.
+   */
+  'relay.open': {
+    request: z.object({
+      roomId: RoomId,
+      linkId: LinkId,
+      endpoint: RelayEndpoint,
+      producerIds: z.array(ProducerId).max(512),
+      dataProducerIds: z.array(DataProducerId).max(512),
+    }),
+    reply: z.object({ endpoint: RelayEndpoint, pulled: RelayPullReply }),
+  },
+  /** Puller -> origin: put further producers on an open link. */
+  'relay.pull': {
+    request: z.object({
+      roomId: RoomId,
+      linkId: LinkId,
+      producerIds: z.array(ProducerId).max(512),
+      dataProducerIds: z.array(DataProducerId).max(512),
+    }),
+    reply: RelayPullReply,
+  },
+  /** Puller -> origin: nobody here wants these any more. */
+  'relay.unpull': {
+    request: z.object({
+      linkId: LinkId,
+      producerIds: z.array(ProducerId).max(512),
+      dataProducerIds: z.array(DataProducerId).max(512),
+    }),
+    reply: z.object({}),
+  },
+  /** Either way: the link is gone. Answered also when it is unknown. */
+  'relay.close': {
+    request: z.object({ linkId: LinkId, reason: z.string().max(64) }),
+    reply: z.object({}),
+  },
+  /** End a participant that sits on the asked node (kick). */
+  'session.end': {
+    request: z.object({ roomId: RoomId, sessionId: SessionId, epoch: Epoch, reason: EndReason }),
+    reply: z.object({ ended: z.boolean() }),
+  },
+  /** What relay links a node holds (operators). */
+  'relay.list': {
+    request: z.object({}),
+    reply: z.object({
+      links: z.array(
+        z.object({
+          linkId: LinkId,
+          roomId: RoomId,
+          remoteNodeId: NodeId,
+          role: z.enum(['puller', 'origin']),
+          producers: z.int().nonnegative(),
+          dataProducers: z.int().nonnegative(),
+          rttMs: z.number().nullable(),
+          jitterMs: z.number().nullable(),
+          lossFraction: z.number().nullable(),
+          bytesSent: z.number(),
+          bytesReceived: z.number(),
+          openedAtMs: z.int().nonnegative(),
+        }),
+      ),
+    }),
+  },
+  ping: { request: z.object({}), reply: z.object({ nodeId: NodeId, timeMs: z.int() }) },
+} as const;
+export type BusRequests = typeof BUS_REQUESTS;
+export type BusMethod = keyof BusRequests;
+export type BusRequestData<M extends BusMethod> = z.output<BusRequests[M]['request']>;
+export type BusReplyData<M extends BusMethod> = z.output<BusRequests[M]['reply']>;
+
+/** One-way messages between nodes. At most once: whoever relies on one also reconciles. */
+export const BUS_NOTICES = {
+  'relay.producer-paused': z.object({ linkId: LinkId, producerId: ProducerId }),
+  'relay.producer-resumed': z.object({ linkId: LinkId, producerId: ProducerId }),
+  'relay.producer-closed': z.object({ linkId: LinkId, producerId: ProducerId }),
+  'relay.data-producer-closed': z.object({ linkId: LinkId, dataProducerId: DataProducerId }),
+  /** A chat line for the participants on the receiving node. */
+  'chat.line': z.object({ roomId: RoomId, message: ChatMessage }),
+} as const;
+export type BusNotices = typeof BUS_NOTICES;
+export type BusNotice = keyof BusNotices;
+export type BusNoticeData<N extends BusNotice> = z.output<BusNotices[N]>;
+
+const methods = Object.keys(BUS_REQUESTS) as [BusMethod, ...BusMethod[]];
+const notices = Object.keys(BUS_NOTICES) as [BusNotice, ...BusNotice[]];
+
+/** What travels on a node's channel. */
+export const BusEnvelope = z.discriminatedUnion('t', [
+  z.object({
+    t: z.literal('req'),
+    id: z.string().min(8).max(64),
+    from: NodeId,
+    method: z.enum(methods),
+    sentAtMs: z.int(),
+    /** Time the sender is willing to wait, milliseconds. */
+    ttlMs: z.int().positive(),
+    data: z.unknown(),
+  }),
+  z.object({
+    t: z.literal('res'),
+    id: z.string().min(8).max(64),
+    from: NodeId,
+    result: z.discriminatedUnion('ok', [
+      z.object({ ok: z.literal(true), data: z.unknown() }),
+      z.object({ ok: z.literal(false), error: ErrorBody }),
+    ]),
+  }),
+  z.object({
+    t: z.literal('ntc'),
+    id: z.string().min(8).max(64),
+    from: NodeId,
+    notice: z.enum(notices),
+    sentAtMs: z.int(),
+    data: z.unknown(),
+  }),
+]);
+export type BusEnvelope = z.infer<typeof BusEnvelope>;

@@ -1,0 +1,111 @@
+import type {
+  ChatMessage,
+  DuplicatePolicy,
+  MessageId,
+  RoomId,
+  RoomSlug,
+  RoomVisibility,
+  UserId,
+} from '@meridian/protocol';
+
+/**
+ * Durable data. Every method throws MeridianError `store-unavailable` (503, with retryAfterMs) when
+ * the database is out of reach.
+ */
+export interface User {
+  readonly userId: UserId;
+  /** As the user typed it; unique in any letter case. */
+  readonly email: string;
+  readonly name: string;
+  /** A PHC string (argon2id). */
+  readonly passwordHash: string;
+  /** Raised to revoke all older user tokens. */
+  readonly tokenVersion: number;
+  readonly createdAtMs: number;
+}
+
+export interface Users {
+  /** @throws MeridianError `email-taken` */
+  create(user: User): Promise<void>;
+  find(userId: UserId): Promise<User | undefined>;
+  findByEmail(email: string): Promise<User | undefined>;
+  rename(userId: UserId, name: string): Promise<User | undefined>;
+  /** Sets the hash and raises the token version in one step. Returns the new state. */
+  changePassword(userId: UserId, passwordHash: string): Promise<User | undefined>;
+  /** Replaces the hash only if it still is `expected` (re-hash with newer parameters); version unchanged. */
+  rehash(userId: UserId, expected: string, passwordHash: string): Promise<boolean>;
+  raiseTokenVersion(userId: UserId): Promise<User | undefined>;
+}
+
+export interface Room {
+  readonly roomId: RoomId;
+  readonly slug: RoomSlug;
+  readonly title: string;
+  readonly ownerId: UserId;
+  readonly visibility: RoomVisibility;
+  readonly duplicates: DuplicatePolicy;
+  readonly capacity: number;
+  readonly createdAtMs: number;
+}
+
+export interface Member {
+  readonly userId: UserId;
+  readonly name: string;
+  readonly joinedAtMs: number;
+}
+
+export interface Rooms {
+  /** @throws MeridianError `room-slug-taken` */
+  create(room: Room): Promise<void>;
+  find(roomId: RoomId): Promise<Room | undefined>;
+  findBySlug(slug: RoomSlug): Promise<Room | undefined>;
+  /** Newest first. */
+  listByOwner(ownerId: UserId, limit: number): Promise<Room[]>;
+  /** Rooms the user is a member of (not the owner), newest membership first. */
+  listByMember(userId: UserId, limit: number): Promise<Room[]>;
+  update(
+    roomId: RoomId,
+    change: Partial<Pick<Room, 'title' | 'visibility' | 'duplicates' | 'capacity'>>,
+  ): Promise<Room | undefined>;
+  /** Removes the room with its members, invitations and messages. */
+  delete(roomId: RoomId): Promise<boolean>;
+
+  /** Idempotent: a second time changes nothing and returns false. */
+  addMember(roomId: RoomId, member: Member): Promise<boolean>;
+  removeMember(roomId: RoomId, userId: UserId): Promise<boolean>;
+  isMember(roomId: RoomId, userId: UserId): Promise<boolean>;
+  members(roomId: RoomId): Promise<Member[]>;
+
+  /** Remembers an issued invitation, so that it can be listed and revoked. */
+  addInvitation(invitation: Invitation): Promise<void>;
+  findInvitation(invitationId: string): Promise<Invitation | undefined>;
+  revokeInvitation(invitationId: string): Promise<boolean>;
+}
+
+export interface Invitation {
+  readonly invitationId: string;
+  readonly roomId: RoomId;
+  readonly invitedBy: UserId;
+  readonly createdAtMs: number;
+  readonly expiresAtMs: number;
+}
+
+export interface Messages {
+  /** Keeps lines; a line with a known id is left as it is (at-least-once delivery). */
+  keep(messages: readonly ChatMessage[]): Promise<void>;
+  /** Up to `limit` lines older than `before`, oldest of them first; ids sort by time. */
+  page(roomId: RoomId, options: { before?: MessageId | undefined; limit: number }): Promise<ChatMessage[]>;
+  /** Removes what is older; returns how many. */
+  purge(olderThanMs: number): Promise<number>;
+}
+
+export interface Store {
+  readonly users: Users;
+  readonly rooms: Rooms;
+  readonly messages: Messages;
+  /** Purges expired invitations (besides a TTL index, which not every server has). */
+  purgeInvitations(nowMs: number): Promise<number>;
+  /** @throws MeridianError `store-unavailable` */
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}
