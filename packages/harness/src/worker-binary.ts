@@ -13,7 +13,7 @@ export function workerBinary(env: NodeJS.ProcessEnv = process.env): string | und
   const manifest = fileURLToPath(new URL('../../media/node_modules/mediasoup/package.json', import.meta.url));
   if (!existsSync(manifest)) return undefined;
   const { version } = JSON.parse(readFileSync(manifest, 'utf8')) as { version: string };
-  const cache = env.MERIDIAN_CACHE ?? join(env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'meridian');
+  const cache = env.MEDIASOUP_WORKER_CACHE ?? join(env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'meridian');
   const path = join(cache, `mediasoup-worker-${version}`, 'mediasoup-worker');
   return existsSync(path) ? path : undefined;
 }
