@@ -1,1 +1,1 @@
-export {};
+export * from './local-cluster/index.ts';

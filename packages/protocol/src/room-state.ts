@@ -2,13 +2,19 @@ import { z } from 'zod';
 import { DataProducerId, Epoch, NodeId, ProducerId, Region, RoomId, SessionId, UserId } from './ids.ts';
 import { MediaKind, MediaSource } from './media.ts';
 
-/** A name people see. Trimmed; control characters are refused. */
+/**
+ * A name people see. Trimmed; control characters, direction overrides and invisible spaces are
+ * refused (a name must not pass for another). Joiners (U+200C, U+200D) stay: scripts and emoji need them.
+ */
 export const DisplayName = z
   .string()
   .trim()
   .min(1, 'must not be empty')
   .max(80)
-  .regex(/^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]*$/u, 'must not hold control characters');
+  .regex(
+    /^[^\p{Cc}\p{Zl}\p{Zp}\u200B\u200E\u200F\u202A-\u202E\u2060-\u206F\uFEFF]*$/u,
+    'must not hold control characters',
+  );
 export type DisplayName = z.infer<typeof DisplayName>;
 
 /** Why a participant left or a session ended. */

@@ -1,0 +1,258 @@
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { eventually, freePort, isPortFree, type RedisProcess, startRedis, workerBinary } from '@meridian/harness';
+import { MeridianError } from '@meridian/protocol';
+import { ServiceChild } from './child.ts';
+import { LOCAL_REGIONS, type LocalRegion } from './regions.ts';
+
+export interface LocalClusterOptions {
+  /** Keys, database, logs and the state file live here. */
+  readonly dataDir: string;
+  readonly regions?: readonly LocalRegion[];
+  /** First of the ports; 0 chooses free ones. See `portPlan`. */
+  readonly basePort?: number;
+  /** Address that browsers reach the media at; default 127.0.0.1. */
+  readonly announce?: string;
+  /** mediasoup workers per node; default 1. */
+  readonly workersPerNode?: number;
+  /** Folder of the built web app; undefined serves the API only. */
+  readonly webDir?: string | undefined;
+  /** Further settings of the services, `MERIDIAN_*`; they win. */
+  readonly sessionApiEnv?: Readonly<Record<string, string>>;
+  readonly nodeEnv?: Readonly<Record<string, string>>;
+  /** Told what is being done and what happened to whom. */
+  readonly onEvent?: (line: string) => void;
+}
+
+export interface LocalNode {
+  readonly region: LocalRegion;
+  readonly url: string;
+  readonly child: ServiceChild;
+}
+
+const entry = (name: string) => fileURLToPath(new URL(`../../../${name}/src/main.ts`, import.meta.url));
+
+/** Ports: base = HTTP, +1 = Redis, +10+i = node i's HTTP, +100+10i = its media (one per worker), pipes from +1000+200i. */
+const portPlan = (base: number) => ({
+  http: base,
+  redis: base + 1,
+  node: (index: number) => base + 10 + index,
+  rtc: (index: number) => base + 100 + 10 * index,
+  pipes: (index: number) => ({ min: base + 1_000 + 200 * index, max: base + 1_199 + 200 * index }),
+});
+
+/** A whole cluster on this machine: private Redis, session service, one node per region. */
+export class LocalCluster {
+  readonly url: string;
+  readonly redis: RedisProcess;
+  readonly redisPrefix: string;
+  readonly dataDir: string;
+  readonly #nodes = new Map<string, LocalNode>();
+  readonly #startNode: (region: LocalRegion, index: number) => Promise<LocalNode>;
+  readonly #sessionApi: ServiceChild;
+  readonly #regions: readonly LocalRegion[];
+
+  private constructor(parts: {
+    url: string;
+    redis: RedisProcess;
+    redisPrefix: string;
+    dataDir: string;
+    sessionApi: ServiceChild;
+    regions: readonly LocalRegion[];
+    startNode: (region: LocalRegion, index: number) => Promise<LocalNode>;
+  }) {
+    this.url = parts.url;
+    this.redis = parts.redis;
+    this.redisPrefix = parts.redisPrefix;
+    this.dataDir = parts.dataDir;
+    this.#sessionApi = parts.sessionApi;
+    this.#regions = parts.regions;
+    this.#startNode = parts.startNode;
+  }
+
+  get nodes(): ReadonlyMap<string, LocalNode> {
+    return this.#nodes;
+  }
+
+  get sessionApi(): ServiceChild {
+    return this.#sessionApi;
+  }
+
+  /** @throws Error when there is no node of that id. */
+  node(nodeId: string): LocalNode {
+    const node = this.#nodes.get(nodeId);
+    if (node === undefined) throw new Error(`no node ${nodeId} in this cluster`);
+    return node;
+  }
+
+  /**
+   * @throws MeridianError `config-invalid` when a port is busy; Error with the last log lines when a
+   * service does not become ready.
+   */
+  static async start(options: LocalClusterOptions): Promise<LocalCluster> {
+    const say = options.onEvent ?? (() => {});
+    const regions = options.regions ?? LOCAL_REGIONS;
+    const announce = options.announce ?? '127.0.0.1';
+    const plan = options.basePort ? portPlan(options.basePort) : undefined;
+    if (plan) await refuseBusyPorts(plan, regions.length);
+    const port = { http: plan?.http ?? (await freePort()), redis: plan?.redis ?? (await freePort()) };
+    await mkdir(join(options.dataDir, 'logs'), { recursive: true });
+    const redisPrefix = 'mer:';
+    const started: { stop(): Promise<void> }[] = [];
+    const onUnexpectedExit = (child: ServiceChild, how: string) =>
+      say(`${child.name} ended by itself (${how}); its log: ${join(options.dataDir, 'logs', `${child.name}.log`)}`);
+    const logFile = (name: string) => join(options.dataDir, 'logs', `${name}.log`);
+    try {
+      const redis = await startRedis({ port: port.redis });
+      started.push(redis);
+      say(`Redis on 127.0.0.1:${redis.port}`);
+      const url = `http://localhost:${port.http}`;
+      const sessionApi = new ServiceChild(
+        {
+          name: 'session-api',
+          entry: entry('session-api'),
+          logFile: logFile('session-api'),
+          env: {
+            MERIDIAN_HTTP_HOST: '127.0.0.1',
+            MERIDIAN_HTTP_PORT: String(port.http),
+            MERIDIAN_PUBLIC_URL: url,
+            MERIDIAN_REDIS_URL: redis.url,
+            MERIDIAN_REDIS_PREFIX: redisPrefix,
+            MERIDIAN_STORE: `sqlite:${join(options.dataDir, 'meridian.sqlite')}`,
+            MERIDIAN_KEYS_DIR: join(options.dataDir, 'keys'),
+            MERIDIAN_WEB_DIR: options.webDir ?? '',
+            MERIDIAN_ALLOW_FORCED_REGION: 'true',
+            ...options.sessionApiEnv,
+          },
+        },
+        onUnexpectedExit,
+      );
+      started.push(sessionApi);
+      const binary = workerBinary();
+      const startNode = async (region: LocalRegion, index: number): Promise<LocalNode> => {
+        const httpPort = plan?.node(index) ?? (await freePort());
+        const pipes = plan?.pipes(index) ?? freePipeRange();
+        const child = new ServiceChild(
+          {
+            name: region.nodeId,
+            entry: entry('sfu-node'),
+            logFile: logFile(region.nodeId),
+            env: {
+              MERIDIAN_NODE_ID: region.nodeId,
+              MERIDIAN_REGION: region.region,
+              MERIDIAN_REGION_NAME: region.regionName,
+              MERIDIAN_LATITUDE: String(region.coordinates.latitude),
+              MERIDIAN_LONGITUDE: String(region.coordinates.longitude),
+              MERIDIAN_HTTP_HOST: '127.0.0.1',
+              MERIDIAN_HTTP_PORT: String(httpPort),
+              MERIDIAN_PUBLIC_WS_URL: `ws://localhost:${httpPort}/ws`,
+              MERIDIAN_PUBLIC_PROBE_URL: `http://localhost:${httpPort}/probe`,
+              MERIDIAN_REDIS_URL: redis.url,
+              MERIDIAN_REDIS_PREFIX: redisPrefix,
+              MERIDIAN_JWKS_URL: `http://127.0.0.1:${port.http}/.well-known/jwks.json`,
+              MERIDIAN_ALLOWED_ORIGINS: '*',
+              MERIDIAN_WORKERS: String(options.workersPerNode ?? 1),
+              MERIDIAN_RTC_LISTEN_IP: announce === '127.0.0.1' ? '127.0.0.1' : '0.0.0.0',
+              MERIDIAN_RTC_ANNOUNCED_ADDRESS: announce,
+              MERIDIAN_RTC_PORT: String(plan?.rtc(index) ?? 0),
+              MERIDIAN_PIPE_LISTEN_IP: '127.0.0.1',
+              MERIDIAN_PIPE_PORT_MIN: String(pipes.min),
+              MERIDIAN_PIPE_PORT_MAX: String(pipes.max),
+              ...(binary === undefined ? {} : { MEDIASOUP_WORKER_BIN: binary }),
+              ...options.nodeEnv,
+            },
+          },
+          onUnexpectedExit,
+        );
+        started.push(child);
+        const node = { region, url: `http://127.0.0.1:${httpPort}`, child };
+        await ready(node.url, child);
+        say(`node ${region.nodeId} (${region.region}, ${region.regionName}) on port ${httpPort}`);
+        return node;
+      };
+      const [nodes] = await Promise.all([
+        Promise.all(regions.map(startNode)),
+        ready(`http://127.0.0.1:${port.http}`, sessionApi).then(() => say(`session service on ${url}`)),
+      ]);
+      const cluster = new LocalCluster({
+        url,
+        redis,
+        redisPrefix,
+        dataDir: options.dataDir,
+        sessionApi,
+        regions,
+        startNode,
+      });
+      for (const node of nodes) cluster.#nodes.set(node.region.nodeId, node);
+      await writeFile(
+        join(options.dataDir, 'cluster.json'),
+        `${JSON.stringify({ url, redisUrl: redis.url, redisPrefix, pid: process.pid }, null, 2)}\n`,
+      );
+      return cluster;
+    } catch (error) {
+      await Promise.all(started.reverse().map((part) => part.stop()));
+      throw error;
+    }
+  }
+
+  /** Starts a node again after it was killed or stopped. */
+  async restartNode(nodeId: string): Promise<LocalNode> {
+    const index = this.#regions.findIndex((region) => region.nodeId === nodeId);
+    const region = this.#regions[index];
+    if (region === undefined) throw new Error(`no node ${nodeId} in this cluster`);
+    await this.#nodes.get(nodeId)?.child.stop();
+    const node = await this.#startNode(region, index);
+    this.#nodes.set(nodeId, node);
+    return node;
+  }
+
+  /** Nodes first (they say goodbye in Redis), then the service, then Redis. Idempotent. */
+  async stop(): Promise<void> {
+    await Promise.all([...this.#nodes.values()].map((node) => node.child.stop()));
+    await this.#sessionApi.stop();
+    await this.redis.stop();
+    await rm(join(this.dataDir, 'cluster.json'), { force: true });
+  }
+}
+
+async function ready(url: string, child: ServiceChild): Promise<void> {
+  await Promise.race([
+    child.exited().then(() => {
+      throw new Error(`${child.name} ended before it was ready:\n${child.lastLines}`);
+    }),
+    eventually(
+      `${child.name} is ready`,
+      async () => (await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(2_000) })).ok,
+      { withinMs: 30_000, everyMs: 50 },
+    ).catch((cause: unknown) => {
+      throw new Error(`${child.name} did not become ready:\n${child.lastLines}`, { cause });
+    }),
+  ]);
+}
+
+async function refuseBusyPorts(plan: ReturnType<typeof portPlan>, nodes: number): Promise<void> {
+  const wanted = [
+    { port: plan.http, what: 'the session service' },
+    { port: plan.redis, what: 'Redis' },
+    ...Array.from({ length: nodes }, (_, index) => [
+      { port: plan.node(index), what: `node ${index + 1}` },
+      { port: plan.rtc(index), what: `media of node ${index + 1}` },
+    ]).flat(),
+  ];
+  const busy = (await Promise.all(wanted.map(async (one) => ({ ...one, free: await isPortFree(one.port) })))).filter(
+    (one) => !one.free,
+  );
+  if (busy.length > 0) {
+    throw new MeridianError('config-invalid', {
+      message: `Busy: ${busy.map((one) => `port ${one.port} (${one.what})`).join(', ')}. Stop what listens there, or choose other ports with --port N.`,
+    });
+  }
+}
+
+let nextPipeRange = 0;
+/** Below the kernel's ephemeral range, so that short-lived client sockets do not take them. */
+function freePipeRange(): { min: number; max: number } {
+  const min = 20_000 + ((process.pid * 7 + nextPipeRange++) % 60) * 200;
+  return { min, max: min + 199 };
+}
