@@ -1,1 +1,2 @@
+export * from './browser/index.ts';
 export * from './local-cluster/index.ts';

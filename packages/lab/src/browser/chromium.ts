@@ -1,0 +1,41 @@
+import { existsSync } from 'node:fs';
+import { type Browser, chromium } from 'playwright-core';
+
+const CANDIDATES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
+
+/**
+ * Flags for a headless Chromium whose camera and microphone are Chromium's own test pattern and beep.
+ * Loopback is allowed as an ICE address, since a test's nodes listen nowhere else.
+ */
+const FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--use-fake-ui-for-media-stream',
+  '--allow-loopback-in-peer-connection',
+  '--autoplay-policy=no-user-gesture-required',
+  // A page in the background keeps its timers: every page of a test counts as looked at.
+  '--disable-background-timer-throttling',
+  '--disable-backgrounding-occluded-windows',
+  '--disable-renderer-backgrounding',
+  '--auto-select-desktop-capture-source=Entire screen',
+  // Names of candidates as addresses: mDNS needs a network that answers multicast.
+  '--disable-features=WebRtcHideLocalIpsWithMdns,MediaRouter',
+];
+
+/** @throws Error that says how to get Chromium where there is none. */
+export async function launchChromium(options: { fps?: number; args?: readonly string[] } = {}): Promise<Browser> {
+  const executablePath = process.env.MERIDIAN_LAB_CHROMIUM ?? CANDIDATES.find((path) => existsSync(path));
+  if (executablePath === undefined) {
+    throw new Error('Chromium is not installed: run ./scripts/test once, or `apt-get install chromium`.');
+  }
+  return chromium.launch({
+    executablePath,
+    headless: true,
+    args: [...FLAGS, `--use-fake-device-for-media-stream=fps=${options.fps ?? 20}`, ...(options.args ?? [])],
+  });
+}
