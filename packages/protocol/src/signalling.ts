@@ -104,6 +104,7 @@ export const REQUESTS = {
       grants: Grants,
       self: Participant,
       revision: z.int().nonnegative(),
+      /** Everybody in the room, the joiner included. */
       participants: z.array(Participant),
       producers: z.array(ProducerInfo),
       dataProducers: z.array(DataProducerInfo),
@@ -111,6 +112,7 @@ export const REQUESTS = {
       recvTransport: TransportOptions,
     }),
   },
+  /** Ends the session: the reply comes, then the node closes the connection with 1000. */
   leave: { request: nothing, reply: nothing },
   'connect-transport': {
     request: z.object({ transportId: TransportId, dtlsParameters: DtlsParameters }),
@@ -179,7 +181,10 @@ export type RequestInput<M extends RequestMethod> = z.input<Requests[M]['request
 export type RequestData<M extends RequestMethod> = z.output<Requests[M]['request']>;
 export type ReplyData<M extends RequestMethod> = z.output<Requests[M]['reply']>;
 
-/** Notifications of a node. Numbered 1, 2, 3, ... per session epoch, `welcome` being the first. */
+/**
+ * Notifications of a node. Numbered 1, 2, 3, ... per session epoch, `welcome` being the first. What a
+ * session does itself (its own join, producers and chat lines) is not repeated to it: the reply says it.
+ */
 export const NOTIFICATIONS = {
   /** First on every connection: the lease is written, `POST /v1/rooms/:slug/join` may be called now. */
   welcome: z.object({
