@@ -1,0 +1,19 @@
+import type { Coordinates } from '@meridian/protocol';
+
+/** Mean radius of the earth, kilometres (IUGG). */
+const EARTH_RADIUS_KM = 6_371.0088;
+
+const radians = (degrees: number): number => (degrees * Math.PI) / 180;
+
+/**
+ * Great-circle distance in kilometres by the haversine formula, which stays exact for points that
+ * lie close together. The earth is taken as a sphere: wrong by 0.5 % at most.
+ */
+export function distanceKm(from: Coordinates, to: Coordinates): number {
+  const latitude = Math.sin(radians(to.latitude - from.latitude) / 2);
+  const longitude = Math.sin(radians(to.longitude - from.longitude) / 2);
+  const chord =
+    latitude * latitude + Math.cos(radians(from.latitude)) * Math.cos(radians(to.latitude)) * longitude * longitude;
+  // Rounding can push antipodes a hair over 1, where asin is not defined.
+  return 2 * EARTH_RADIUS_KM * Math.asin(Math.min(1, Math.sqrt(chord)));
+}
