@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { LOCAL_REGIONS, LocalCluster } from '@meridian/lab';
-import { ErrorReply, isMeridianError, MeridianError, parseOrThrow, UserTokenReply } from '@meridian/protocol';
+import { createRoom, LOCAL_REGIONS, LocalCluster } from '@meridian/lab';
+import { isMeridianError, MeridianError } from '@meridian/protocol';
 import { type Command, InvalidArgumentError } from 'commander';
 
 const root = fileURLToPath(new URL('../../../../', import.meta.url));
@@ -69,25 +69,9 @@ ${LOCAL_REGIONS.map((region) => `       ${link}?region=${region.region}   (${reg
 
 /** Creates the room unless it is there from an earlier start. */
 async function readyRoom(url: string, slug: string): Promise<void> {
-  const guest = parseOrThrow(UserTokenReply, await post(`${url}/v1/guests`, { name: 'Local host' }));
   try {
-    await post(`${url}/v1/rooms`, { slug, title: 'Lobby' }, guest.userToken);
+    await createRoom(url, { slug, title: 'Lobby' });
   } catch (error) {
     if (!isMeridianError(error, 'room-slug-taken')) throw error;
   }
-}
-
-async function post(url: string, body: unknown, token?: string): Promise<unknown> {
-  const response = await fetch(url, {
-    method: 'POST',
-    headers: {
-      'content-type': 'application/json',
-      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-    },
-    body: JSON.stringify(body),
-    signal: AbortSignal.timeout(10_000),
-  });
-  const reply: unknown = await response.json();
-  if (!response.ok) throw MeridianError.fromBody(parseOrThrow(ErrorReply, reply).error);
-  return reply;
 }

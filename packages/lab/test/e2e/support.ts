@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { eventually } from '@meridian/harness';
 import type { Browser } from 'playwright-core';
 import { expect, onTestFailed } from 'vitest';
-import { LocalCluster, launchChromium, Person, type PersonOptions } from '../../src/index.ts';
+import { createRoom, LocalCluster, launchChromium, Person, type PersonOptions } from '../../src/index.ts';
 
 const webDir = fileURLToPath(new URL('../../../web/dist', import.meta.url));
 
@@ -45,11 +45,7 @@ export async function openStage(options: { fps?: number } = {}): Promise<Stage> 
     browser,
     join: async (who) => keep(await Person.join(browser, { url: cluster.url, ...who })),
     open: async (who, how = { autojoin: false }) => keep(await Person.open(browser, { url: cluster.url, ...who }, how)),
-    async room(body = {}) {
-      const guest = await call(`${cluster.url}/v1/guests`, { name: 'Host' });
-      const room = await call(`${cluster.url}/v1/rooms`, body, String(guest.userToken));
-      return String(room.slug);
-    },
+    room: (body = {}) => createRoom(cluster.url, body),
     async clear() {
       await Promise.all(people.splice(0).map((person) => person.close()));
     },
@@ -59,20 +55,6 @@ export async function openStage(options: { fps?: number } = {}): Promise<Stage> 
       await rm(dataDir, { recursive: true, force: true });
     },
   };
-}
-
-async function call(url: string, body: unknown, token?: string): Promise<Record<string, unknown>> {
-  const response = await fetch(url, {
-    method: 'POST',
-    headers: {
-      'content-type': 'application/json',
-      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-    },
-    body: JSON.stringify(body),
-  });
-  const reply = (await response.json()) as Record<string, unknown>;
-  if (!response.ok) throw new Error(`${url}: ${JSON.stringify(reply)}`);
-  return reply;
 }
 
 /** The received video of one person goes on: at least `more` further frames are decoded. */
