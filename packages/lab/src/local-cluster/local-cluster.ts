@@ -28,6 +28,9 @@ export interface LocalClusterOptions {
 export interface LocalNode {
   readonly region: LocalRegion;
   readonly url: string;
+  readonly httpPort: number;
+  /** Port of its (first) WebRtcServer. */
+  readonly rtcPort: number;
   readonly child: ServiceChild;
 }
 
@@ -132,6 +135,8 @@ export class LocalCluster {
       const binary = workerBinary();
       const startNode = async (region: LocalRegion, index: number): Promise<LocalNode> => {
         const httpPort = plan?.node(index) ?? (await freePort());
+        // Several workers take consecutive ports: only a plan can promise those.
+        const rtcPort = plan?.rtc(index) ?? ((options.workersPerNode ?? 1) === 1 ? await freePort() : 0);
         const pipes = plan?.pipes(index) ?? freePipeRange();
         const child = new ServiceChild(
           {
@@ -155,7 +160,7 @@ export class LocalCluster {
               MERIDIAN_WORKERS: String(options.workersPerNode ?? 1),
               MERIDIAN_RTC_LISTEN_IP: announce === '127.0.0.1' ? '127.0.0.1' : '0.0.0.0',
               MERIDIAN_RTC_ANNOUNCED_ADDRESS: announce,
-              MERIDIAN_RTC_PORT: String(plan?.rtc(index) ?? 0),
+              MERIDIAN_RTC_PORT: String(rtcPort),
               MERIDIAN_PIPE_LISTEN_IP: '127.0.0.1',
               MERIDIAN_PIPE_PORT_MIN: String(pipes.min),
               MERIDIAN_PIPE_PORT_MAX: String(pipes.max),
@@ -166,7 +171,7 @@ export class LocalCluster {
           onUnexpectedExit,
         );
         started.push(child);
-        const node = { region, url: `http://127.0.0.1:${httpPort}`, child };
+        const node = { region, url: `http://127.0.0.1:${httpPort}`, httpPort, rtcPort, child };
         await ready(node.url, child);
         say(`node ${region.nodeId} (${region.region}, ${region.regionName}) on port ${httpPort}`);
         return node;
