@@ -1,1 +1,3 @@
+export type * from './api.ts';
+export type { openCluster } from './cluster.ts';
 export * from './ports.ts';

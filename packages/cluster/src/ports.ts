@@ -88,7 +88,8 @@ export interface SessionLeases {
 
 export type Admission =
   | { readonly admitted: true; readonly expiresInMs: number }
-  | { readonly admitted: false; readonly reason: 'room-full' | 'duplicate' | 'room-ended' };
+  /** `session-replaced`: a newer epoch of the same session holds the place already. */
+  | { readonly admitted: false; readonly reason: 'room-full' | 'duplicate' | 'room-ended' | 'session-replaced' };
 
 export type Confirmation =
   | { readonly confirmed: true; readonly self: Participant; readonly snapshot: RoomSnapshot }
@@ -175,8 +176,11 @@ export interface NodeInbox {
   notify<N extends BusNotice>(to: NodeId, notice: N, data: BusNoticeData<N>): Promise<void>;
   /** Events of the rooms this node is in, in the order of their revisions per room. */
   onRoomEvent(handler: (envelope: RoomEventEnvelope) => void): void;
-  /** The subscription stood still (reconnect): events may be missing, read snapshots again. */
-  onGap(handler: () => void): void;
+  /**
+   * Events may be missing, read snapshots again: of one room (a revision was skipped), or of all rooms
+   * when none is named (the subscription stood still and came back).
+   */
+  onGap(handler: (roomId?: RoomId) => void): void;
   close(): Promise<void>;
 }
 
