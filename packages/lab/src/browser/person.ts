@@ -49,6 +49,15 @@ export class Person {
       viewport: options.viewport ?? { width: 1_280, height: 800 },
       permissions: ['camera', 'microphone'],
     });
+    return Person.inContext(context, options, { autojoin });
+  }
+
+  /** The same in a browser context that the caller has prepared (and that the person closes in the end). */
+  static async inContext(
+    context: BrowserContext,
+    options: PersonOptions,
+    { autojoin }: { autojoin: boolean },
+  ): Promise<Person> {
     await context.addInitScript(PEER_CONNECTION_PROBE);
     const page = await context.newPage();
     const person = new Person(page, context, options.name);
