@@ -88,6 +88,11 @@ export const BUS_REQUESTS = {
     request: z.object({ linkId: LinkId, reason: z.string().max(64) }),
     reply: z.object({}),
   },
+  /** Either way, from time to time: which of these links do you not hold (any more)? They are orphans. */
+  'relay.check': {
+    request: z.object({ linkIds: z.array(LinkId).max(4_096) }),
+    reply: z.object({ unknown: z.array(LinkId) }),
+  },
   /** End a participant that sits on the asked node (kick). */
   'session.end': {
     request: z.object({ roomId: RoomId, sessionId: SessionId, epoch: Epoch, reason: EndReason }),
