@@ -6,123 +6,128 @@
 # What happens is told on stderr; the last line of stdout is the path of the server's binary (stdout
 # stays empty with MONGODB_URL). Nothing is fetched when the binary is there already.
 #
-# Exit codes: 0 there is a server, 1 the build failed, 3 skipped: no Go, and none can be installed.
+# Exit codes: 0 there is a server; 1 the build failed; 3 skipped: no Go here, and none can be installed.
 set -euo pipefail
+MERIDIAN_VOICE="${MERIDIAN_VOICE:-mongodb}"
+here="$(dirname "${BASH_SOURCE[0]}")"
+# shellcheck source=scripts/lib/common.sh
+. "$here/common.sh"
+# shellcheck source=scripts/lib/apt.sh
+. "$here/apt.sh"
+exec 3>&1 1>&2
 
 version=1.24.2
+module=github.com/FerretDB/FerretDB
 # Go's own checksum of this version of the module, as in a go.sum file.
 checksum='h1:trrUU0LbmusMbyubhPS1IELncvrIwKrsRT2LW1UUWCw='
-module=github.com/FerretDB/FerretDB
-go_needed=24               # minor version that FerretDB's go.mod asks for: Go 1.24
-toolchain=go1.24.13        # fetched for the build only, where Debian's Go is older than that
+# The minor version that FerretDB's go.mod asks for: Go 1.24.
+go_needed=24
+# Fetched for the build only, where Debian's Go is older than that.
+toolchain=go1.24.13
 
-cache=${MEDIASOUP_WORKER_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/meridian}
-home=$cache/ferretdb-$version
-binary=$home/ferretdb
+home="${MEDIASOUP_WORKER_CACHE:-$MERIDIAN_CACHE}/ferretdb-$version"
+binary="$home/ferretdb"
 
-say() { printf 'mongodb: %s\n' "$*" >&2; }
-
-if [ -n "${MONGODB_URL:-}" ]; then
-  say 'MONGODB_URL is set: that server is used'
-  exit 0
-fi
-if command -v mongod >/dev/null; then
-  say "using the mongod that is installed ($(mongod --version | head -n 1))"
-  command -v mongod
-  exit 0
-fi
-if [ -x "$binary" ]; then
-  say "FerretDB $version is in the cache"
-  printf '%s\n' "$binary"
-  exit 0
-fi
-
-minor_of() { "$1" env GOVERSION 2>/dev/null | sed -nE 's/^go1\.([0-9]+).*/\1/p'; }
-
-# Path of the newest Go among the usual places; nothing where there is none.
-find_go() {
-  local best='' best_minor=-1 candidate minor
-  for candidate in "$(command -v go || true)" /usr/local/go/bin/go /usr/lib/go-1.*/bin/go /usr/lib/go/bin/go; do
-    [ -x "$candidate" ] || continue
-    minor=$(minor_of "$candidate")
-    if [ -n "$minor" ] && [ "$minor" -gt "$best_minor" ]; then best=$candidate best_minor=$minor; fi
-  done
-  printf '%s' "$best"
-}
-
-install_go() {
-  command -v apt-get >/dev/null || return 1
-  local root=()
-  if [ "$(id -u)" -ne 0 ]; then
-    command -v sudo >/dev/null || return 1
-    root=(sudo)
-  fi
-  say "installing Debian's golang-go: FerretDB is built from its Go module"
-  "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends golang-go ca-certificates >&2 && return 0
-  "${root[@]}" apt-get update >&2 &&
-    "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends golang-go ca-certificates >&2
-}
+ferretdb_runs() { [ -x "$1" ] && "$1" --version 2>/dev/null | grep -qx "version: v$version"; }
 
 skip() {
-  say "SKIPPED: $*"
+  say "SKIPPED, $*"
   say "to run the store's suite against MongoDB: set MONGODB_URL, install mongod, or install Go 1.$go_needed or newer"
   exit 3
 }
 
-go=$(find_go)
-if [ -z "$go" ]; then
-  install_go || skip 'there is no Go here, and it cannot be installed without apt-get and root'
-  go=$(find_go)
-  [ -n "$go" ] || skip 'golang-go was installed, but there is still no go command'
-fi
+# usage: minor_of <go>; prints 26 for go1.26.8, nothing when it does not run.
+minor_of() { "$1" env GOVERSION 2>/dev/null | sed -nE 's/^go1\.([0-9]+).*/\1/p'; }
 
-mkdir -p "$cache"
-work=$(mktemp -d "$cache/ferretdb-build.XXXXXX")
-trap 'rm -rf "$work"' EXIT
-# Module and build caches of their own, writable so that they can be removed: only the binary stays.
-export GOMODCACHE=$work/modules GOCACHE=$work/build-cache GOFLAGS='-modcacherw -buildvcs=false' GOTOOLCHAIN=local CGO_ENABLED=0
-cd "$work"
+# Path of the newest Go in the usual places; nothing where there is none.
+find_go() {
+  local best='' newest=-1 candidate minor
+  for candidate in "$(command -v go || true)" /usr/local/go/bin/go /usr/lib/go-1.*/bin/go; do
+    [ -x "$candidate" ] || continue
+    minor="$(minor_of "$candidate")"
+    if [ "${minor:--1}" -gt "$newest" ]; then
+      best="$candidate"
+      newest="$minor"
+    fi
+  done
+  printf '%s' "$best"
+}
 
-# One field of the JSON that `go mod download -json` prints.
+# usage: field <name>; takes that field from the JSON that `go mod download -json` prints.
 field() { sed -nE "s/^[[:space:]]*\"$1\": \"(.*)\",?\$/\\1/p"; }
 
-# Newer versions of Go look a deprecation note up in the module's list of versions, which is of no
-# use for a pinned version; `go mod download` asks for this version alone.
+# Asks for this one version of a module and nothing else: `go install module@version` would also
+# read the module's list of versions, which is of no use where the version is pinned.
+# usage: download <go> <module@version>; prints JSON
 download() {
   local answer
-  if ! answer=$("$go" mod download -json "$1"); then
-    say "the Go module $1 could not be had: $(printf '%s\n' "$answer" | field Error)"
-    return 1
-  fi
+  answer="$("$1" mod download -json "$2")" ||
+    fail "the Go module $2 could not be had: $(printf '%s\n' "$answer" | field Error)"
   printf '%s\n' "$answer"
 }
 
-if [ "$(minor_of "$go")" -lt "$go_needed" ]; then
-  say "$("$go" env GOVERSION) is older than Go 1.$go_needed: fetching $toolchain from the Go module proxy for this build"
-  fetched=$(download "golang.org/toolchain@v0.0.1-$toolchain.$("$go" env GOOS)-$("$go" env GOARCH)" | field Dir)
-  [ -n "$fetched" ] || exit 1
-  # Module archives keep no permission bits.
-  chmod -R u+x "$fetched/bin" "$fetched/pkg/tool"
-  unset GOROOT
-  go=$fetched/bin/go
-fi
+# Stands under the lock, and in a list of commands where `set -e` is off.
+# usage: build <go>
+build() {
+  local go="$1" started fresh answer
+  started="$(now)"
+  fresh="$(mktemp -d "$home/new.XXXXXX")" || fail "nothing can be written to $home."
+  # shellcheck disable=SC2064 # the folder of now
+  trap "rm -rf '$fresh'" EXIT
+  # Caches of their own, so that only the binary stays behind. No C compiler is needed.
+  export GOMODCACHE="$fresh/modules" GOCACHE="$fresh/build" GOFLAGS='-modcacherw -buildvcs=false'
+  export GOTOOLCHAIN=local CGO_ENABLED=0
+  cd "$fresh"
+  if [ "$(minor_of "$go")" -lt "$go_needed" ]; then
+    say "$("$go" env GOVERSION) is older than Go 1.$go_needed: taking $toolchain from the Go module proxy for this build"
+    answer="$(download "$go" "golang.org/toolchain@v0.0.1-$toolchain.$("$go" env GOOS)-$("$go" env GOARCH)")" || exit 1
+    go="$(printf '%s\n' "$answer" | field Dir)"
+    # A module's archive keeps no permission bits.
+    chmod -R u+x "$go/bin" "$go/pkg/tool"
+    go="$go/bin/go"
+    unset GOROOT
+  fi
+  say "FerretDB $version: building with $("$go" env GOVERSION) (about 2 minutes, once), because there is no mongod here"
+  answer="$(download "$go" "$module@v$version")" || exit 1
+  [ "$(printf '%s\n' "$answer" | field Sum)" = "$checksum" ] ||
+    fail "the module $module@v$version does not have the expected checksum $checksum; it is not built."
+  cp -r "$(printf '%s\n' "$answer" | field Dir)" source || fail "nothing can be written to $home."
+  chmod -R u+w source
+  # FerretDB does not start without this file, which its own release build generates.
+  printf 'v%s\n' "$version" >source/build/version/version.txt
+  quietly "building FerretDB" "$go" build -C source -mod=readonly -trimpath -ldflags '-s -w' \
+    -tags ferretdb_no_postgresql -o "$fresh/ferretdb" ./cmd/ferretdb
+  ferretdb_runs "$fresh/ferretdb" || fail "the FerretDB that was just built does not run."
+  { cp source/LICENSE "$home/LICENSE" && mv -f "$fresh/ferretdb" "$binary"; } || fail "nothing can be written to $home."
+  say "FerretDB $version: built, kept in $home ($(since "$started"))"
+}
 
-say "building FerretDB $version with $("$go" env GOVERSION) into $home (about a minute, once)"
-answer=$(download "$module@v$version") || exit 1
-if [ "$(printf '%s\n' "$answer" | field Sum)" != "$checksum" ]; then
-  say "the module $module@v$version does not have the expected checksum $checksum: not built"
-  exit 1
+if [ -n "${MONGODB_URL:-}" ]; then
+  say "MongoDB: the server of MONGODB_URL is used"
+  exit 0
 fi
-cp -r "$(printf '%s\n' "$answer" | field Dir)" source
-chmod -R u+w source
-# FerretDB refuses to start without this file, which its own release build generates.
-printf 'v%s\n' "$version" >source/build/version/version.txt
-(cd source && "$go" build -mod=readonly -trimpath -ldflags '-s -w' -tags ferretdb_no_postgresql -o "$work/ferretdb" ./cmd/ferretdb) >&2
-./ferretdb --version >version.txt
-grep -q "^version: v$version\$" version.txt || { say 'the built server does not start'; exit 1; }
-
-mkdir -p "$home"
-cp source/LICENSE "$home/LICENSE"
-mv -f ferretdb "$binary"
-say "FerretDB $version is ready"
-printf '%s\n' "$binary"
+if command -v mongod >/dev/null; then
+  say "MongoDB: the installed mongod is used"
+  command -v mongod >&3
+  exit 0
+fi
+if ! ferretdb_runs "$binary"; then
+  go="$(find_go)"
+  if [ -z "$go" ]; then
+    # In a subshell: being unable to install it ends only that.
+    (install_packages "FerretDB, which stands in for MongoDB, is built from its Go module" golang-go ca-certificates) ||
+      skip "there is no Go here and it could not be installed"
+    go="$(find_go)"
+    [ -n "$go" ] || skip "golang-go is installed, but there is no go command"
+  fi
+  mkdir -p "$home"
+  (
+    # One at a time: a second script waits here, then finds the first one's binary.
+    if ! flock --nonblock 9; then
+      say "FerretDB $version: another script is building it; waiting"
+      flock 9
+    fi
+    ferretdb_runs "$binary" || build "$go"
+  ) 9>"$home/lock" || exit 1
+fi
+printf '%s\n' "$binary" >&3
