@@ -82,8 +82,13 @@ export const InvitationRequest = z.object({
     .max(90 * 86_400)
     .default(7 * 86_400),
 });
-/** The token stands in the fragment of the URL, which browsers never send. */
-export const InvitationReply = z.object({ url: z.string(), invitation: z.string(), expiresAtMs: z.int() });
+/** The token stands in the fragment of the URL, which browsers never send. The id is for revoking it. */
+export const InvitationReply = z.object({
+  url: z.string(),
+  invitation: z.string(),
+  invitationId: z.string(),
+  expiresAtMs: z.int(),
+});
 export const AcceptInvitationRequest = z.object({ invitation: z.string().max(4_096) });
 export const MembersReply = z.object({
   members: z.array(z.object({ userId: UserId, name: DisplayName, role: z.enum(['owner', 'member']) })),

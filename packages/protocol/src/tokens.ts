@@ -43,6 +43,8 @@ export const SessionTokenClaims = z.object({
   aud: NodeId,
   /** The room the client said it is heading for; only a hint (the node indexes it, relays warm up). */
   roomHint: RoomId.optional(),
+  /** The account's token version when it was issued (guests have none): logging out everywhere ends it too. */
+  ver: z.int().nonnegative().optional(),
 });
 export type SessionTokenClaims = z.infer<typeof SessionTokenClaims>;
 
