@@ -1,0 +1,35 @@
+import { checks } from './checks.ts';
+import { failure, type Outcome } from './outcome.ts';
+import { finalLine, table } from './summary.ts';
+
+const stopping = new AbortController();
+for (const name of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(name, () => stopping.abort(new Error(`stopped by ${name}`)));
+}
+
+const wanted = process.argv.slice(2);
+const results: { name: string; ms: number; outcome: Outcome }[] = [];
+for (const check of checks) {
+  if (wanted.length > 0 && !wanted.includes(check.name)) continue;
+  console.log(`\n[test] ${check.name}: ${check.about}`);
+  const started = performance.now();
+  const outcome = await check
+    .run(stopping.signal)
+    .catch((error: unknown) => failure(check.name, error instanceof Error ? error.message : String(error)));
+  const ms = performance.now() - started;
+  results.push({ name: check.name, ms, outcome });
+  for (const one of outcome.failed) console.log(`[test] FAILED ${one.name}\n${one.why.replace(/^/gm, '    ')}`);
+  if (stopping.signal.aborted) break;
+}
+
+console.log(`\n${table(results)}`);
+for (const { outcome } of results) {
+  for (const one of outcome.failed) console.log(`failed: ${one.name}`);
+  for (const one of outcome.skipped) console.log(`skipped: ${one.name}: ${one.reason}`);
+}
+if (stopping.signal.aborted)
+  console.log(`${stopping.signal.reason instanceof Error ? stopping.signal.reason.message : ''}`);
+console.log(finalLine(results.map((result) => result.outcome)));
+const good =
+  results.length > 0 && results.every((result) => result.outcome.failed.length === 0) && !stopping.signal.aborted;
+process.exitCode = good ? 0 : 1;
