@@ -20,7 +20,10 @@ const level = (name: string, include: string[], options: { testTimeout: number; 
 export default defineConfig({
   test: {
     projects: [
-      level('unit', ['packages/*/test/unit/**/*.test.ts'], { testTimeout: 20_000, parallel: true }),
+      level('unit', ['packages/*/test/unit/**/*.test.ts', 'scripts/checks/test/unit/**/*.test.ts'], {
+        testTimeout: 20_000,
+        parallel: true,
+      }),
       level('contract', ['packages/*/test/contract/**/*.test.ts'], { testTimeout: 60_000, parallel: true }),
       level('media', ['packages/*/test/media/**/*.test.ts'], { testTimeout: 120_000, parallel: false }),
       level('cluster', ['packages/*/test/cluster/**/*.test.ts'], { testTimeout: 120_000, parallel: false }),
