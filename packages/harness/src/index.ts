@@ -1,4 +1,5 @@
 export { eventually } from './eventually.ts';
+export { type MongoServer, type MongoSource, mongoDatabaseUrl, mongoSource, startMongo } from './mongodb.ts';
 export { freePort, isPortFree } from './ports.ts';
 export { type RedisProcess, startRedis } from './redis.ts';
 export { type RedisClusterProcess, startRedisCluster } from './redis-cluster.ts';
