@@ -33,7 +33,10 @@ export interface Emits<Events extends Record<string, readonly unknown[]>> {
 export interface MediaEngine extends Emits<{ 'worker-died': [{ worker: number; rooms: RoomId[] }] }> {
   /** The same on every router of every node of one version; sent in `welcome`. */
   readonly routerRtpCapabilities: RtpCapabilities;
-  /** Single flight per room. The room closes by itself when its last participant and relay end closed. */
+  /**
+   * Single flight per room. A room closes by itself when it has held no participant and no relay end for
+   * `emptyRoomLingerMs`; opening it again starts that time anew.
+   */
   openRoom(roomId: RoomId): Promise<RoomMedia>;
   room(roomId: RoomId): RoomMedia | undefined;
   load(): MediaLoad;

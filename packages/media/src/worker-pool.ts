@@ -1,0 +1,252 @@
+import { readFile } from 'node:fs/promises';
+import { MeridianError, type RoomId } from '@meridian/protocol';
+import { createWorker, type types } from 'mediasoup';
+import { routerCodecs } from './codecs.ts';
+import { Emitter } from './emitter.ts';
+import { closedError, mediaFailure } from './failures.ts';
+import type { MediaSettings } from './options.ts';
+import { countRouter, emptyTally, type Tally } from './tally.ts';
+
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+const RESTART_FIRST_MS = 100;
+const RESTART_MOST_MS = 5_000;
+
+/** One router of a room, and where it runs. */
+export interface PlacedRouter {
+  readonly roomId: RoomId;
+  readonly router: types.Router;
+  readonly worker: PoolWorker;
+  readonly tally: Tally;
+}
+
+/** A worker process with the ports clients reach it on. */
+export interface PoolWorker {
+  readonly index: number;
+  readonly worker: types.Worker;
+  readonly webRtcServer: types.WebRtcServer;
+  readonly tally: Tally;
+  readonly routers: ReadonlySet<PlacedRouter>;
+  /** 0 to 1 of one core, over the last measuring interval. */
+  readonly cpu: number;
+  createRouter(roomId: RoomId): Promise<PlacedRouter>;
+  usage(): Promise<{ cpuSeconds: number; rssBytes: number }>;
+}
+
+/**
+ * mediasoup closes a worker by itself on SIGINT and SIGTERM. When media ends is for the engine's owner
+ * to say (a node that drains still forwards), so the handlers added while `start` runs are taken off.
+ */
+function withoutSignalHandlers<T>(start: () => T): T {
+  const before = SIGNALS.map((signal) => new Set<unknown>(process.listeners(signal)));
+  const result = start();
+  SIGNALS.forEach((signal, i) => {
+    for (const listener of process.listeners(signal)) {
+      if (!before[i]?.has(listener)) process.removeListener(signal, listener);
+    }
+  });
+  return result;
+}
+
+class Slot implements PoolWorker {
+  readonly index: number;
+  readonly worker: types.Worker;
+  readonly webRtcServer: types.WebRtcServer;
+  readonly tally = emptyTally();
+  readonly routers = new Set<PlacedRouter>();
+  /** Routers that are being made: they count for placement at once. */
+  opening = 0;
+  cpu = 0;
+  measured: { cpuSeconds: number; atMs: number } | undefined;
+
+  constructor(index: number, worker: types.Worker, webRtcServer: types.WebRtcServer) {
+    this.index = index;
+    this.worker = worker;
+    this.webRtcServer = webRtcServer;
+  }
+
+  /** Each object costs something; a router that is being made stands for the objects to come. */
+  get load(): number {
+    return this.tally.consumers + this.tally.producers + this.tally.transports + this.tally.routers + this.opening;
+  }
+
+  async createRouter(roomId: RoomId): Promise<PlacedRouter> {
+    this.opening++;
+    try {
+      const router = await this.worker.createRouter({ mediaCodecs: routerCodecs() });
+      if (this.worker.closed) {
+        router.close();
+        throw new MeridianError(this.worker.died ? 'worker-died' : 'closed');
+      }
+      const placed: PlacedRouter = { roomId, router, worker: this, tally: emptyTally() };
+      countRouter(router, [this.tally, placed.tally]);
+      this.routers.add(placed);
+      router.observer.once('close', () => {
+        // Those of a dead worker stay, so that its last event can name the rooms.
+        if (!this.worker.died) this.routers.delete(placed);
+      });
+      return placed;
+    } catch (thrown) {
+      throw mediaFailure(thrown, 'no router', { rejected: 'internal' });
+    } finally {
+      this.opening--;
+    }
+  }
+
+  async usage(): Promise<{ cpuSeconds: number; rssBytes: number }> {
+    const usage = await this.worker.getResourceUsage();
+    // The usage tells only the peak (in KiB); the kernel tells the present.
+    const status = await readFile(`/proc/${this.worker.pid}/status`, 'utf8').catch(() => '');
+    const rssKib = Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? usage.ru_maxrss);
+    return { cpuSeconds: (usage.ru_utime + usage.ru_stime) / 1000, rssBytes: rssKib * 1024 };
+  }
+}
+
+/** The node's workers. One that dies is replaced; its routers are gone. */
+export class WorkerPool {
+  readonly events: Emitter<{ died: [{ worker: number; rooms: RoomId[] }] }>;
+  readonly #settings: MediaSettings;
+  readonly #slots: (Slot | undefined)[] = [];
+  readonly #restarts = new Set<NodeJS.Timeout>();
+  readonly #starting = new Set<Promise<void>>();
+  #measuring: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  private constructor(settings: MediaSettings) {
+    this.#settings = settings;
+    this.events = new Emitter((error) => settings.logger.error({ err: error }, 'a listener of the worker pool failed'));
+  }
+
+  /** @throws MeridianError `media-unavailable` when a worker does not start or its port is taken. */
+  static async start(settings: MediaSettings): Promise<WorkerPool> {
+    const pool = new WorkerPool(settings);
+    const outcomes = await Promise.allSettled(Array.from({ length: settings.workers }, (_, i) => pool.#startSlot(i)));
+    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+    if (failed) {
+      await pool.close();
+      throw mediaFailure(failed.reason, 'a media worker could not be started', { rejected: 'media-unavailable' });
+    }
+    pool.#measuring = setInterval(() => void pool.#measure(), settings.measureEveryMs);
+    pool.#measuring.unref();
+    return pool;
+  }
+
+  get workers(): readonly PoolWorker[] {
+    return this.#live();
+  }
+
+  /**
+   * The least loaded worker, without those in `except`.
+   * @throws MeridianError `media-unavailable` when no worker is up.
+   */
+  pick(except: ReadonlySet<PoolWorker> = new Set()): PoolWorker {
+    const best = this.pickOther(except);
+    if (best === undefined) throw new MeridianError('media-unavailable', { retryAfterMs: RESTART_FIRST_MS });
+    return best;
+  }
+
+  pickOther(except: ReadonlySet<PoolWorker>): PoolWorker | undefined {
+    let best: Slot | undefined;
+    for (const slot of this.#live()) {
+      if (!except.has(slot) && (best === undefined || slot.load < best.load)) best = slot;
+    }
+    return best;
+  }
+
+  /** Ends the workers and waits until their processes are gone. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearInterval(this.#measuring);
+    for (const timer of this.#restarts) clearTimeout(timer);
+    this.#restarts.clear();
+    await Promise.allSettled(this.#starting);
+    await Promise.all(this.#live().map((slot) => endWorker(slot.worker)));
+    this.#slots.length = 0;
+    this.events.close();
+  }
+
+  #live(): Slot[] {
+    return this.#slots.filter((slot) => slot !== undefined);
+  }
+
+  #startSlot(index: number): Promise<void> {
+    const starting = this.#openSlot(index).finally(() => this.#starting.delete(starting));
+    this.#starting.add(starting);
+    return starting;
+  }
+
+  async #openSlot(index: number): Promise<void> {
+    const { workerBin, webRtcServer: listen, logger } = this.#settings;
+    const worker = await withoutSignalHandlers(() =>
+      createWorker({ logLevel: 'warn', logTags: ['info'], ...(workerBin === undefined ? {} : { workerBin }) }),
+    );
+    try {
+      const address = {
+        ip: listen.listenIp,
+        ...(listen.announcedAddress === undefined ? {} : { announcedAddress: listen.announcedAddress }),
+        ...(listen.port === 0 ? {} : { port: listen.port + index }),
+      };
+      const webRtcServer = await worker.createWebRtcServer({
+        listenInfos: [
+          { protocol: 'udp', ...address },
+          { protocol: 'tcp', ...address },
+        ],
+      });
+      if (this.#closed) throw closedError('media engine');
+      if (worker.closed) throw new MeridianError('worker-died');
+      const slot = new Slot(index, worker, webRtcServer);
+      this.#slots[index] = slot;
+      worker.once('died', (error) => this.#onDied(slot, error));
+      logger.info({ worker: index, pid: worker.pid }, 'media worker started');
+    } catch (error) {
+      await endWorker(worker);
+      throw error;
+    }
+  }
+
+  #onDied(slot: Slot, error: Error): void {
+    if (this.#slots[slot.index] === slot) this.#slots[slot.index] = undefined;
+    if (this.#closed) return;
+    const rooms = [...new Set([...slot.routers].map((placed) => placed.roomId))];
+    slot.routers.clear();
+    this.#settings.logger.error(
+      { worker: slot.index, pid: slot.worker.pid, rooms: rooms.length, err: error },
+      'media worker died',
+    );
+    this.events.emit('died', { worker: slot.index, rooms });
+    this.#replace(slot.index, RESTART_FIRST_MS);
+  }
+
+  #replace(index: number, delayMs: number): void {
+    if (this.#closed) return;
+    const timer = setTimeout(() => {
+      this.#restarts.delete(timer);
+      this.#startSlot(index).catch((error: unknown) => {
+        if (this.#closed) return;
+        this.#settings.logger.error({ worker: index, err: error }, 'media worker could not be replaced; trying again');
+        this.#replace(index, Math.min(delayMs * 2, RESTART_MOST_MS));
+      });
+    }, delayMs);
+    this.#restarts.add(timer);
+  }
+
+  async #measure(): Promise<void> {
+    for (const slot of this.#live()) {
+      const usage = await slot.usage().catch(() => undefined);
+      if (usage === undefined) continue;
+      const atMs = this.#settings.clock.nowMs();
+      const before = slot.measured;
+      slot.measured = { cpuSeconds: usage.cpuSeconds, atMs };
+      if (before === undefined || atMs <= before.atMs) continue;
+      slot.cpu = Math.min(1, Math.max(0, ((usage.cpuSeconds - before.cpuSeconds) * 1000) / (atMs - before.atMs)));
+    }
+  }
+}
+
+function endWorker(worker: types.Worker): Promise<void> {
+  if (worker.subprocessClosed) return Promise.resolve();
+  return new Promise((resolve) => {
+    worker.once('subprocessclose', resolve);
+    worker.close();
+  });
+}
