@@ -2,7 +2,11 @@
 # Debian packages: only the missing ones, `apt-get update` only when something is missing.
 # shellcheck source=scripts/lib/common.sh
 
-MERIDIAN_APT_UPDATED=no
+# Are apt's lists of packages there, and from the last half hour?
+apt_lists_fresh() {
+  compgen -G '/var/lib/apt/lists/*_Packages*' >/dev/null &&
+    [ -n "$(find /var/lib/apt/lists/partial -maxdepth 0 -mmin -30 2>/dev/null)" ]
+}
 
 # Is the package installed (unpacked and configured)?
 apt_has() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
@@ -36,10 +40,7 @@ install_packages() {
   fi
   started="$(now)"
   say "Debian packages $*: installing, because $why"
-  if [ "$MERIDIAN_APT_UPDATED" = no ]; then
-    update=update
-    MERIDIAN_APT_UPDATED=yes
-  fi
+  apt_lists_fresh || update=update
   # Asked for before the output is hidden.
   if [ "${#as_root[@]}" -gt 0 ]; then sudo -v || fail "sudo was refused; let an administrator run: apt-get install $*"; fi
   quietly "installing $*" "${as_root[@]}" "$MERIDIAN_ROOT/scripts/lib/apt-install.sh" "$update" "$@"
