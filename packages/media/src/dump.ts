@@ -1,4 +1,4 @@
-import type { PoolWorker } from './worker-pool.ts';
+import type { PoolWorker } from './workers/slot.ts';
 
 export interface RouterDump {
   readonly routerId: string;

@@ -6,10 +6,11 @@ import { Emitter } from './emitter.ts';
 import { closedError } from './failures.ts';
 import { type MediaEngineOptions, type MediaSettings, withDefaults } from './options.ts';
 import type { MediaEngine, MediaLoad, MediaReport } from './ports.ts';
-import { Room } from './room.ts';
+import { Room } from './room/room.ts';
 import { Collector, type Source } from './stats/collector.ts';
+import { KeyFrames } from './stats/key-frames.ts';
 import { fromRtpCapabilities } from './wire.ts';
-import { WorkerPool } from './worker-pool.ts';
+import { WorkerPool } from './workers/pool.ts';
 
 type Events = { 'worker-died': [{ worker: number; rooms: RoomId[] }] };
 
@@ -38,7 +39,8 @@ class Engine implements MediasoupEngine {
   readonly #events: Emitter<Events>;
   readonly #rooms = new Map<RoomId, Room>();
   readonly #opening = new Map<RoomId, Promise<Room>>();
-  readonly #collector = new Collector();
+  readonly #keyFrames = new KeyFrames();
+  readonly #collector = new Collector(this.#keyFrames);
   #collecting: Promise<unknown> = Promise.resolve();
   #closed = false;
 
@@ -120,6 +122,7 @@ class Engine implements MediasoupEngine {
       first,
       pool: this.#pool,
       settings: this.#settings,
+      keyFrames: this.#keyFrames,
       onClosed: (closed) => {
         if (this.#rooms.get(roomId) === closed) this.#rooms.delete(roomId);
       },
@@ -132,11 +135,11 @@ class Engine implements MediasoupEngine {
     const sources: Source[] = [];
     for (const room of this.#rooms.values()) {
       for (const participant of room.participants) {
-        for (const producer of participant.producers) sources.push({ leg: 'client-up', producer });
+        for (const { producer } of participant.producers) sources.push({ leg: 'client-up', producer });
         for (const consumer of participant.consumers) sources.push({ leg: 'client-down', consumer });
       }
       for (const { linkId, producers, consumers } of room.relayEnds) {
-        for (const producer of producers) sources.push({ leg: 'relay-in', linkId, producer });
+        for (const { producer } of producers) sources.push({ leg: 'relay-in', linkId, producer });
         for (const consumer of consumers) sources.push({ leg: 'relay-out', linkId, consumer });
       }
     }

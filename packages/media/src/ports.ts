@@ -81,7 +81,7 @@ export interface LegTotals {
   readonly nacks: number;
   readonly plis: number;
   readonly firs: number;
-  /** Key frames asked for by PLI or FIR count above; these are key frames seen by the packet counters, if known. */
+  /** Key frames that arrived; on the legs that come in (`client-up`, `relay-in`) of video. */
   readonly keyFrames?: number;
 }
 

@@ -1,13 +1,17 @@
 import type { LinkId, MediaKind } from '@meridian/protocol';
 import type { types } from 'mediasoup';
 import type { Leg, LegSample, LegTotals } from '../ports.ts';
-import { type Counters, consumerReadings, producerReadings, type StreamReading } from './streams.ts';
+import type { KeyFrames } from './key-frames.ts';
+import { type Counters, consumerReadings, lossFraction, producerReadings, type StreamReading } from './streams.ts';
 
 /** A producer or consumer and the leg it stands for. */
 export type Source = { readonly leg: Leg; readonly linkId?: LinkId } & (
   | { readonly producer: types.Producer }
   | { readonly consumer: types.Consumer }
 );
+
+type Where = Pick<LegTotals, 'leg' | 'kind' | 'linkId'>;
+type Total = Where & Counters & { keyFrames?: number };
 
 const COUNTERS = ['bytes', 'packets', 'packetsLost', 'retransmitted', 'nacks', 'plis', 'firs'] as const;
 /** How many objects are asked at once, so that a pass does not flood the workers' channels. */
@@ -28,38 +32,44 @@ const zero = (): Counters => ({
  * began anew; losses that were made good) counts as no growth until it passes its old height.
  */
 export class Collector {
+  readonly #keyFrames: KeyFrames;
   readonly #heights = new WeakMap<object, Map<number, Counters>>();
+  readonly #keyFramesBefore = new WeakMap<types.Producer, number>();
+
+  constructor(keyFrames: KeyFrames) {
+    this.#keyFrames = keyFrames;
+  }
 
   async collect(sources: readonly Source[]): Promise<{ samples: LegSample[]; totals: LegTotals[] }> {
     const samples: LegSample[] = [];
-    const totals = new Map<string, LegTotals & Counters>();
+    const totals = new Map<string, Total>();
     for (let at = 0; at < sources.length; at += AT_ONCE) {
       const batch = sources.slice(at, at + AT_ONCE);
       const readings = await Promise.all(batch.map(readSource));
       batch.forEach((source, i) => {
-        for (const reading of readings[i] ?? []) this.#add(source, reading, samples, totals);
+        const streams = readings[i] ?? [];
+        if (streams.length === 0) return;
+        const where = whereOf(source);
+        const total = totalOf(totals, where);
+        for (const reading of streams) this.#add(source, where, reading, total, samples);
+        if ('producer' in source && where.kind === 'video') {
+          total.keyFrames = (total.keyFrames ?? 0) + this.#newKeyFrames(source.producer);
+        }
       });
     }
     return { samples, totals: [...totals.values()] };
   }
 
-  #add(source: Source, reading: StreamReading, samples: LegSample[], totals: Map<string, LegTotals & Counters>): void {
-    const object = objectOf(source);
-    const growth = this.#growth(object, reading);
-    const where = legOf(source, object.kind);
-    const key = `${where.leg} ${where.kind} ${where.linkId ?? ''}`;
-    let total = totals.get(key);
-    if (total === undefined) {
-      total = { ...where, ...zero() };
-      totals.set(key, total);
-    }
+  #add(source: Source, where: Where, reading: StreamReading, total: Total, samples: LegSample[]): void {
+    const growth = this.#growth(objectOf(source), reading);
     for (const counter of COUNTERS) total[counter] += growth[counter];
+    // What stood still says nothing new about the path.
     if (growth.packets === 0) return;
     samples.push({
       ...where,
       ...(reading.rttMs === null ? {} : { rttMs: reading.rttMs }),
       jitterMs: reading.jitterMs,
-      lossFraction: growth.packetsLost / (growth.packets + growth.packetsLost),
+      lossFraction: lossFraction(reading.direction, growth.packets, growth.packetsLost),
     });
   }
 
@@ -78,16 +88,35 @@ export class Collector {
     streams.set(ssrc, height);
     return growth;
   }
+
+  #newKeyFrames(producer: types.Producer): number {
+    const now = this.#keyFrames.of(producer);
+    const before = this.#keyFramesBefore.get(producer) ?? 0;
+    this.#keyFramesBefore.set(producer, now);
+    return now - before;
+  }
 }
 
 const objectOf = (source: Source): types.Producer | types.Consumer =>
   'producer' in source ? source.producer : source.consumer;
 
+const kindOf = (source: Source): MediaKind => objectOf(source).kind;
+
 const readSource = (source: Source): Promise<StreamReading[]> =>
   'producer' in source ? producerReadings(source.producer) : consumerReadings(source.consumer);
 
-const legOf = (source: Source, kind: MediaKind): { leg: Leg; kind: MediaKind; linkId?: LinkId } => ({
+const whereOf = (source: Source): Where => ({
   leg: source.leg,
-  kind,
+  kind: kindOf(source),
   ...(source.linkId === undefined ? {} : { linkId: source.linkId }),
 });
+
+function totalOf(totals: Map<string, Total>, where: Where): Total {
+  const key = `${where.leg} ${where.kind} ${where.linkId ?? ''}`;
+  let total = totals.get(key);
+  if (total === undefined) {
+    total = { ...where, ...zero() };
+    totals.set(key, total);
+  }
+  return total;
+}

@@ -11,25 +11,25 @@ export async function participantStats(of: {
   send: types.WebRtcTransport;
   recv: types.WebRtcTransport;
   producers: readonly types.Producer[];
-  consumers: ReadonlyMap<ConsumerId, { readonly object: types.Consumer }>;
+  consumers: ReadonlyMap<ConsumerId, types.Consumer>;
 }): Promise<ParticipantStats> {
   const consumers = [...of.consumers];
   const [send, recv, up, down] = await Promise.all([
     transportStat(of.send),
     transportStat(of.recv),
     Promise.all(of.producers.map(producerReadings)),
-    Promise.all(consumers.map(([, { object }]) => consumerReadings(object))),
+    Promise.all(consumers.map(([, consumer]) => consumerReadings(consumer))),
   ]);
   return {
     // What a participant sends arrives on its send transport.
     up: { ...summarise(up.flat()), bitrate: send?.recvBitrate ?? null },
     down: { ...summarise(down.flat()), bitrate: recv?.sendBitrate ?? null },
     availableOutgoingBitrate: recv?.availableOutgoingBitrate ?? null,
-    consumers: consumers.map(([consumerId, { object }]) => ({
+    consumers: consumers.map(([consumerId, consumer]) => ({
       consumerId,
-      score: object.score.score,
-      spatialLayer: object.currentLayers?.spatialLayer ?? null,
-      temporalLayer: object.currentLayers?.temporalLayer ?? null,
+      score: consumer.score.score,
+      spatialLayer: consumer.currentLayers?.spatialLayer ?? null,
+      temporalLayer: consumer.currentLayers?.temporalLayer ?? null,
     })),
   };
 }

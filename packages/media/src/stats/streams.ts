@@ -16,6 +16,7 @@ export interface Counters {
 /** One RTP stream at one moment, in the units of the ports. */
 export interface StreamReading {
   readonly ssrc: number;
+  readonly direction: 'in' | 'out';
   readonly rttMs: number | null;
   readonly jitterMs: number;
   readonly bitrate: number;
@@ -28,6 +29,7 @@ const clockRateOf = (mimeType: string): number => (mimeType.toLowerCase().starts
 export function readStream(stat: Stat): StreamReading {
   return {
     ssrc: stat.ssrc,
+    direction: stat.type === 'outbound-rtp' ? 'out' : 'in',
     // 0 means that no report has come yet.
     rttMs: stat.roundTripTime ? stat.roundTripTime : null,
     // mediasoup gives it as RTCP does: in units of the RTP clock.
@@ -43,6 +45,12 @@ export function readStream(stat: Stat): StreamReading {
       firs: stat.firCount,
     },
   };
+}
+
+/** 0 to 1. Packets sent include those that were lost; packets received do not. */
+export function lossFraction(direction: 'in' | 'out', packets: number, lost: number): number {
+  const expected = direction === 'out' ? packets : packets + lost;
+  return expected <= 0 ? 0 : Math.min(1, Math.max(0, lost / expected));
 }
 
 /** The streams a producer receives; empty when it closed meanwhile. */

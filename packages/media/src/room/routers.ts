@@ -1,43 +1,11 @@
-import type {
-  DataProducerId,
-  MediaKind,
-  MediaSource,
-  ProducerId,
-  SctpStreamParameters,
-  SessionId,
-} from '@meridian/protocol';
 import { MeridianError } from '@meridian/protocol';
 import type { types } from 'mediasoup';
-import type { Closable } from './closable.ts';
-import { closedError, mediaFailure } from './failures.ts';
-import type { MediaSettings } from './options.ts';
-import type { PlacedRouter, PoolWorker, WorkerPool } from './worker-pool.ts';
-
-/** A producer that is to be had in the room: published here, or relayed to here. */
-export interface RoomProducer {
-  readonly type: 'media';
-  readonly id: ProducerId;
-  readonly sessionId: SessionId;
-  readonly kind: MediaKind;
-  readonly source: MediaSource;
-  readonly origin: 'here' | 'elsewhere';
-  readonly home: PlacedRouter;
-  readonly producer: types.Producer;
-}
-
-export interface RoomDataProducer {
-  readonly type: 'data';
-  readonly id: DataProducerId;
-  readonly sessionId: SessionId;
-  readonly origin: 'here' | 'elsewhere';
-  readonly home: PlacedRouter;
-  readonly producer: types.DataProducer;
-  /** How the publisher sends: what its consumers get too. */
-  readonly delivery: Omit<SctpStreamParameters, 'streamId'>;
-}
-
-/** Lets a producer's copy on a router go; idempotent. */
-export type Release = () => void;
+import type { Closable } from '../closable.ts';
+import { closedError, mediaFailure } from '../failures.ts';
+import type { MediaSettings } from '../options.ts';
+import type { WorkerPool } from '../workers/pool.ts';
+import type { PlacedRouter, PoolWorker } from '../workers/slot.ts';
+import type { Release, RoomEntry } from './entries.ts';
 
 interface Copy {
   users: number;
@@ -48,7 +16,7 @@ interface Holder {
   readonly placed: PlacedRouter;
   participants: number;
   /** Copies of producers of other routers. By object: a producer may come back under the same id. */
-  readonly copies: Map<RoomProducer | RoomDataProducer, Copy>;
+  readonly copies: Map<RoomEntry, Copy>;
 }
 
 /**
@@ -104,7 +72,7 @@ export class RoomRouters {
    * Makes a producer consumable on `target` until the release is called.
    * @throws MeridianError `producer-not-found`, `media-unavailable`, `worker-died`
    */
-  async bring(entry: RoomProducer | RoomDataProducer, target: PlacedRouter): Promise<Release> {
+  async bring(entry: RoomEntry, target: PlacedRouter): Promise<Release> {
     if (entry.home === target) return () => {};
     const holder = this.#holders.find((candidate) => candidate.placed === target);
     if (holder === undefined) throw closedError('router');
@@ -166,7 +134,10 @@ export class RoomRouters {
     const taken = new Set<PoolWorker>(this.#holders.map((holder) => holder.placed.worker));
     const other = this.#pool.pickOther(taken);
     if (other === undefined || other.tally.consumers + producers >= expected(best)) return best;
-    return this.#grow(other);
+    return this.#grow(other).catch((thrown: unknown) => {
+      if (this.#closed || best.placed.router.closed) throw thrown;
+      return best;
+    });
   }
 
   #grow(worker: PoolWorker): Promise<Holder> {
@@ -185,7 +156,7 @@ export class RoomRouters {
     return this.#growing;
   }
 
-  async #pipe(entry: RoomProducer | RoomDataProducer, target: PlacedRouter): Promise<{ close(): void }> {
+  async #pipe(entry: RoomEntry, target: PlacedRouter): Promise<{ close(): void }> {
     const listen = {
       router: target.router,
       listenInfo: { protocol: 'udp', ip: '127.0.0.1', portRange: { ...this.#settings.localPipePortRange } },
@@ -201,6 +172,7 @@ export class RoomRouters {
         : await source.pipeToRouter({ ...listen, dataProducerId: entry.id });
     const original: Closable = entry.producer;
     const copy: Closable | undefined = piped.pipeProducer ?? piped.pipeDataProducer;
+    if (piped.pipeConsumer && piped.pipeProducer) mirrorPauses(piped.pipeConsumer, piped.pipeProducer);
     if (copy === undefined || copy.closed || original.closed) {
       copy?.close();
       throw new MeridianError('producer-not-found');
@@ -211,6 +183,16 @@ export class RoomRouters {
     copy.observer.once('close', () => original.observer.off('close', closeCopy));
     return copy;
   }
+}
+
+/**
+ * In place of mediasoup's own listeners: those leave the promise alone, so that a worker that dies at
+ * the wrong moment would take the whole process down by an unhandled rejection.
+ */
+function mirrorPauses(consumer: types.Consumer, producer: types.Producer): void {
+  consumer.observer.removeAllListeners('pause').removeAllListeners('resume');
+  consumer.observer.on('pause', () => void producer.pause().catch(() => {}));
+  consumer.observer.on('resume', () => void producer.resume().catch(() => {}));
 }
 
 const once = (action: () => void): (() => void) => {

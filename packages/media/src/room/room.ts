@@ -7,16 +7,20 @@ import {
   type RtpCapabilities,
   type SessionId,
 } from '@meridian/protocol';
-import type { types } from 'mediasoup';
-import { Emitter } from './emitter.ts';
-import { closedError, mediaFailure } from './failures.ts';
-import type { MediaLogger, MediaSettings } from './options.ts';
-import { Participant } from './participant.ts';
-import type { ActiveSpeakers, RoomMedia } from './ports.ts';
-import { MediaRelayEnd } from './relay-end.ts';
-import { type Release, type RoomDataProducer, type RoomProducer, RoomRouters } from './room-routers.ts';
+import { Emitter } from '../emitter.ts';
+import { closedError, mediaFailure } from '../failures.ts';
+import type { MediaLogger, MediaSettings } from '../options.ts';
+import { Participant } from '../participant/participant.ts';
+import type { ActiveSpeakers, RoomMedia } from '../ports.ts';
+import { MediaRelayEnd } from '../relay/relay-end.ts';
+import { SEAL_BYTES } from '../relay/sealing.ts';
+import type { KeyFrames } from '../stats/key-frames.ts';
+import type { WorkerPool } from '../workers/pool.ts';
+import type { PlacedRouter } from '../workers/slot.ts';
+import type { Registry, Release, RoomDataProducer, RoomEntry, RoomProducer } from './entries.ts';
+import { RoomRouters } from './routers.ts';
 import { Speakers } from './speakers.ts';
-import type { PlacedRouter, WorkerPool } from './worker-pool.ts';
+import { createClientTransports, createRelayPipe } from './transports.ts';
 
 type Events = {
   'active-speakers': [ActiveSpeakers];
@@ -25,12 +29,13 @@ type Events = {
 };
 
 /** One room's media on this node. */
-export class Room implements RoomMedia {
+export class Room implements RoomMedia, Registry {
   readonly roomId: RoomId;
   readonly logger: MediaLogger;
   readonly #settings: MediaSettings;
   readonly #routers: RoomRouters;
   readonly #events: Emitter<Events>;
+  readonly #keyFrames: KeyFrames;
   readonly #onClosed: (room: Room) => void;
   readonly #participants = new Map<SessionId, Participant>();
   readonly #joining = new Set<SessionId>();
@@ -49,11 +54,13 @@ export class Room implements RoomMedia {
     first: PlacedRouter;
     pool: WorkerPool;
     settings: MediaSettings;
+    keyFrames: KeyFrames;
     onClosed: (room: Room) => void;
   }) {
     this.roomId = options.first.roomId;
     this.logger = options.settings.logger;
     this.#settings = options.settings;
+    this.#keyFrames = options.keyFrames;
     this.#onClosed = options.onClosed;
     this.#events = new Emitter((error) =>
       this.logger.error({ roomId: this.roomId, err: error }, 'a listener of a room failed'),
@@ -113,21 +120,28 @@ export class Room implements RoomMedia {
     const { sessionId } = options;
     if (this.#participants.has(sessionId) || this.#joining.has(sessionId)) throw new MeridianError('already-joined');
     this.#joining.add(sessionId);
-    const opened: { close(): void }[] = [];
     return this.#whileOpening(async () => {
       const { placed, leave } = await this.#routers.join(this.#producers.size);
       try {
-        const [send, recv] = await allOrNone([this.#createTransport(placed), this.#createTransport(placed)]);
-        opened.push(send, recv);
-        if (this.#settings.maxIncomingBitrate > 0) await send.setMaxIncomingBitrate(this.#settings.maxIncomingBitrate);
+        const { send, recv } = await createClientTransports(placed, this.#settings);
         if (this.#closed || placed.router.closed) {
+          send.close();
+          recv.close();
           throw new MeridianError(placed.worker.worker.died ? 'worker-died' : 'closed');
         }
-        const participant = new Participant({ ...options, placed, send, recv, room: this, leave });
+        const participant = new Participant({
+          ...options,
+          placed,
+          send,
+          recv,
+          leave,
+          registry: this,
+          logger: this.logger,
+          onClosed: (closed) => this.#participantClosed(closed),
+        });
         this.#participants.set(sessionId, participant);
         return participant;
       } catch (thrown) {
-        for (const transport of opened) transport.close();
         leave();
         throw mediaFailure(thrown, 'no transport', { rejected: 'media-unavailable' });
       }
@@ -142,24 +156,9 @@ export class Room implements RoomMedia {
     }
     return this.#whileOpening(async () => {
       const placed = this.#routers.primary;
-      const { listenIp, announcedAddress, portRange } = this.#settings.pipe;
-      const pipe = await placed.router
-        .createPipeTransport({
-          listenInfo: {
-            protocol: 'udp',
-            ip: listenIp,
-            portRange: { ...portRange },
-            ...(announcedAddress === undefined ? {} : { announcedAddress }),
-          },
-          enableSrtp: true,
-          enableRtx: true,
-          enableSctp: true,
-          maxSendMessageSize: this.#settings.maxDataMessageBytes,
-          maxReceiveMessageSize: this.#settings.maxDataMessageBytes,
-        })
-        .catch((thrown: unknown) => {
-          throw mediaFailure(thrown, 'no pipe transport', { rejected: 'media-unavailable' });
-        });
+      const pipe = await createRelayPipe(placed, this.#settings).catch((thrown: unknown) => {
+        throw mediaFailure(thrown, 'no pipe transport', { rejected: 'media-unavailable' });
+      });
       if (this.#closed || placed.router.closed || this.#relayEnds.has(linkId)) {
         pipe.close();
         throw placed.worker.worker.died ? new MeridianError('worker-died') : closedError('room');
@@ -169,8 +168,11 @@ export class Room implements RoomMedia {
         role,
         pipe,
         placed,
-        room: this,
+        registry: this,
+        logger: this.logger,
         connectTimeoutMs: this.#settings.relayConnectTimeoutMs,
+        maxDataMessageBytes: this.#settings.maxDataMessageBytes + SEAL_BYTES,
+        onClosed: (closed) => this.#relayEndClosed(closed),
       });
       this.#relayEnds.set(linkId, end);
       return end;
@@ -204,20 +206,21 @@ export class Room implements RoomMedia {
 
   // For participants and relay ends.
 
-  bring(entry: RoomProducer | RoomDataProducer, target: PlacedRouter): Promise<Release> {
+  bring(entry: RoomEntry, target: PlacedRouter): Promise<Release> {
     return this.#routers.bring(entry, target);
   }
 
-  published(entry: RoomProducer | RoomDataProducer): void {
+  published(entry: RoomEntry): void {
     if (entry.type === 'data') {
       this.#dataProducers.set(entry.id, entry);
       return;
     }
     this.#producers.set(entry.id, entry);
+    this.#keyFrames.watch(entry.producer);
     if (entry.source === 'microphone') void this.#listen(entry);
   }
 
-  unpublished(entry: RoomProducer | RoomDataProducer): void {
+  unpublished(entry: RoomEntry): void {
     if (entry.type === 'data') {
       if (this.#dataProducers.get(entry.id) === entry) this.#dataProducers.delete(entry.id);
       return;
@@ -229,14 +232,14 @@ export class Room implements RoomMedia {
     this.#listened.delete(entry);
   }
 
-  participantClosed(participant: Participant): void {
+  #participantClosed(participant: Participant): void {
     if (this.#participants.get(participant.sessionId) === participant) {
       this.#participants.delete(participant.sessionId);
     }
     this.#lingerIfEmpty();
   }
 
-  relayEndClosed(end: MediaRelayEnd): void {
+  #relayEndClosed(end: MediaRelayEnd): void {
     if (this.#relayEnds.get(end.linkId) === end) this.#relayEnds.delete(end.linkId);
     this.#lingerIfEmpty();
   }
@@ -261,20 +264,6 @@ export class Room implements RoomMedia {
 
   #closeIfEmpty(): void {
     if (this.#empty) this.close();
-  }
-
-  #createTransport(placed: PlacedRouter): Promise<types.WebRtcTransport> {
-    return placed.router.createWebRtcTransport({
-      webRtcServer: placed.worker.webRtcServer,
-      enableUdp: true,
-      enableTcp: true,
-      preferUdp: true,
-      iceConsentTimeout: this.#settings.iceConsentTimeoutS,
-      initialAvailableOutgoingBitrate: this.#settings.initialOutgoingBitrate,
-      enableSctp: true,
-      maxSendMessageSize: this.#settings.maxDataMessageBytes,
-      maxReceiveMessageSize: this.#settings.maxDataMessageBytes,
-    });
   }
 
   #newSpeakers(placed: PlacedRouter): Speakers {
@@ -303,7 +292,7 @@ export class Room implements RoomMedia {
   #routerLost(placed: PlacedRouter): void {
     if (this.#closed) return;
     const lost = this.participants.filter((participant) => participant.placed === placed);
-    for (const participant of lost) participant.lost();
+    for (const participant of lost) participant.close();
     this.#events.emit('lost', { sessions: lost.map((participant) => participant.sessionId), reason: 'worker-died' });
     const next = this.#routers.all[0];
     if (next === undefined) this.close();
@@ -320,13 +309,4 @@ export class Room implements RoomMedia {
   #assertOpen(): void {
     if (this.#closed) throw closedError('room');
   }
-}
-
-/** All of them, or the failure of one after the others were closed. */
-async function allOrNone<T extends { close(): void }>(opening: [Promise<T>, Promise<T>]): Promise<[T, T]> {
-  const [first, second] = await Promise.allSettled(opening);
-  if (first.status === 'fulfilled' && second.status === 'fulfilled') return [first.value, second.value];
-  if (first.status === 'fulfilled') first.value.close();
-  if (second.status === 'fulfilled') second.value.close();
-  throw first.status === 'rejected' ? first.reason : second.status === 'rejected' ? second.reason : undefined;
 }

@@ -1,7 +1,7 @@
 import type { ProducerId, SessionId } from '@meridian/protocol';
 import type { types } from 'mediasoup';
-import type { MediaClock, MediaLogger } from './options.ts';
-import type { ActiveSpeakers } from './ports.ts';
+import type { MediaClock, MediaLogger } from '../options.ts';
+import type { ActiveSpeakers } from '../ports.ts';
 
 /** Volumes are looked at, and reported, this often at most. */
 const INTERVAL_MS = 300;

@@ -1,36 +1,13 @@
-import { readFile } from 'node:fs/promises';
 import { MeridianError, type RoomId } from '@meridian/protocol';
 import { createWorker, type types } from 'mediasoup';
-import { routerCodecs } from './codecs.ts';
-import { Emitter } from './emitter.ts';
-import { closedError, mediaFailure } from './failures.ts';
-import type { MediaSettings } from './options.ts';
-import { countRouter, emptyTally, type Tally } from './tally.ts';
+import { Emitter } from '../emitter.ts';
+import { closedError, mediaFailure } from '../failures.ts';
+import type { MediaSettings } from '../options.ts';
+import { type PoolWorker, Slot } from './slot.ts';
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 const RESTART_FIRST_MS = 100;
 const RESTART_MOST_MS = 5_000;
-
-/** One router of a room, and where it runs. */
-export interface PlacedRouter {
-  readonly roomId: RoomId;
-  readonly router: types.Router;
-  readonly worker: PoolWorker;
-  readonly tally: Tally;
-}
-
-/** A worker process with the ports clients reach it on. */
-export interface PoolWorker {
-  readonly index: number;
-  readonly worker: types.Worker;
-  readonly webRtcServer: types.WebRtcServer;
-  readonly tally: Tally;
-  readonly routers: ReadonlySet<PlacedRouter>;
-  /** 0 to 1 of one core, over the last measuring interval. */
-  readonly cpu: number;
-  createRouter(roomId: RoomId): Promise<PlacedRouter>;
-  usage(): Promise<{ cpuSeconds: number; rssBytes: number }>;
-}
 
 /**
  * mediasoup closes a worker by itself on SIGINT and SIGTERM. When media ends is for the engine's owner
@@ -45,60 +22,6 @@ function withoutSignalHandlers<T>(start: () => T): T {
     }
   });
   return result;
-}
-
-class Slot implements PoolWorker {
-  readonly index: number;
-  readonly worker: types.Worker;
-  readonly webRtcServer: types.WebRtcServer;
-  readonly tally = emptyTally();
-  readonly routers = new Set<PlacedRouter>();
-  /** Routers that are being made: they count for placement at once. */
-  opening = 0;
-  cpu = 0;
-  measured: { cpuSeconds: number; atMs: number } | undefined;
-
-  constructor(index: number, worker: types.Worker, webRtcServer: types.WebRtcServer) {
-    this.index = index;
-    this.worker = worker;
-    this.webRtcServer = webRtcServer;
-  }
-
-  /** Each object costs something; a router that is being made stands for the objects to come. */
-  get load(): number {
-    return this.tally.consumers + this.tally.producers + this.tally.transports + this.tally.routers + this.opening;
-  }
-
-  async createRouter(roomId: RoomId): Promise<PlacedRouter> {
-    this.opening++;
-    try {
-      const router = await this.worker.createRouter({ mediaCodecs: routerCodecs() });
-      if (this.worker.closed) {
-        router.close();
-        throw new MeridianError(this.worker.died ? 'worker-died' : 'closed');
-      }
-      const placed: PlacedRouter = { roomId, router, worker: this, tally: emptyTally() };
-      countRouter(router, [this.tally, placed.tally]);
-      this.routers.add(placed);
-      router.observer.once('close', () => {
-        // Those of a dead worker stay, so that its last event can name the rooms.
-        if (!this.worker.died) this.routers.delete(placed);
-      });
-      return placed;
-    } catch (thrown) {
-      throw mediaFailure(thrown, 'no router', { rejected: 'internal' });
-    } finally {
-      this.opening--;
-    }
-  }
-
-  async usage(): Promise<{ cpuSeconds: number; rssBytes: number }> {
-    const usage = await this.worker.getResourceUsage();
-    // The usage tells only the peak (in KiB); the kernel tells the present.
-    const status = await readFile(`/proc/${this.worker.pid}/status`, 'utf8').catch(() => '');
-    const rssKib = Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? usage.ru_maxrss);
-    return { cpuSeconds: (usage.ru_utime + usage.ru_stime) / 1000, rssBytes: rssKib * 1024 };
-  }
 }
 
 /** The node's workers. One that dies is replaced; its routers are gone. */
@@ -231,15 +154,8 @@ export class WorkerPool {
   }
 
   async #measure(): Promise<void> {
-    for (const slot of this.#live()) {
-      const usage = await slot.usage().catch(() => undefined);
-      if (usage === undefined) continue;
-      const atMs = this.#settings.clock.nowMs();
-      const before = slot.measured;
-      slot.measured = { cpuSeconds: usage.cpuSeconds, atMs };
-      if (before === undefined || atMs <= before.atMs) continue;
-      slot.cpu = Math.min(1, Math.max(0, ((usage.cpuSeconds - before.cpuSeconds) * 1000) / (atMs - before.atMs)));
-    }
+    // One that dies meanwhile is no longer of interest.
+    await Promise.allSettled(this.#live().map((slot) => slot.measure(() => this.#settings.clock.nowMs())));
   }
 }
 

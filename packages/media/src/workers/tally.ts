@@ -1,5 +1,5 @@
 import type { types } from 'mediasoup';
-import type { Closable } from './closable.ts';
+import type { Closable } from '../closable.ts';
 
 /** How many open objects there are; kept by mediasoup's observers, so it includes those of local pipes. */
 export interface Tally {
