@@ -1,1 +1,3 @@
+export { emailKey } from './email-key.ts';
+export { openStore, type StoreOptions } from './open.ts';
 export * from './ports.ts';

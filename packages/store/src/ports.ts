@@ -10,11 +10,12 @@ import type {
 
 /**
  * Durable data. Every method throws MeridianError `store-unavailable` (503, with retryAfterMs) when
- * the database is out of reach.
+ * the database is out of reach, `closed` after `close()`, and `bad-request` for a record or a limit
+ * (1 to 1,000) that is out of bounds. Nothing is cached: what one process wrote, the others read.
  */
 export interface User {
   readonly userId: UserId;
-  /** As the user typed it; unique in any letter case. */
+  /** As the user typed it; unique in any letter case (email-key.ts says what that means). */
   readonly email: string;
   readonly name: string;
   /** A PHC string (argon2id). */
@@ -29,6 +30,7 @@ export interface Users {
   create(user: User): Promise<void>;
   find(userId: UserId): Promise<User | undefined>;
   findByEmail(email: string): Promise<User | undefined>;
+  /** The user's name in member lists follows. */
   rename(userId: UserId, name: string): Promise<User | undefined>;
   /** Sets the hash and raises the token version in one step. Returns the new state. */
   changePassword(userId: UserId, passwordHash: string): Promise<User | undefined>;
@@ -70,14 +72,16 @@ export interface Rooms {
   /** Removes the room with its members, invitations and messages. */
   delete(roomId: RoomId): Promise<boolean>;
 
-  /** Idempotent: a second time changes nothing and returns false. */
+  /** Idempotent: a second time changes nothing and returns false. @throws MeridianError `room-not-found` */
   addMember(roomId: RoomId, member: Member): Promise<boolean>;
   removeMember(roomId: RoomId, userId: UserId): Promise<boolean>;
   isMember(roomId: RoomId, userId: UserId): Promise<boolean>;
+  /** Longest membership first. */
   members(roomId: RoomId): Promise<Member[]>;
 
-  /** Remembers an issued invitation, so that it can be listed and revoked. */
+  /** Remembers an issued invitation, so that it can be revoked. @throws MeridianError `room-not-found` */
   addInvitation(invitation: Invitation): Promise<void>;
+  /** An expired one may still be there or be gone already: look at `expiresAtMs`. */
   findInvitation(invitationId: string): Promise<Invitation | undefined>;
   revokeInvitation(invitationId: string): Promise<boolean>;
 }
@@ -91,11 +95,14 @@ export interface Invitation {
 }
 
 export interface Messages {
-  /** Keeps lines; a line with a known id is left as it is (at-least-once delivery). */
+  /**
+   * Keeps lines; a line whose id is known in its room is left as it is (at-least-once delivery), a line
+   * of a room that is gone is dropped.
+   */
   keep(messages: readonly ChatMessage[]): Promise<void>;
   /** Up to `limit` lines older than `before`, oldest of them first; ids sort by time. */
   page(roomId: RoomId, options: { before?: MessageId | undefined; limit: number }): Promise<ChatMessage[]>;
-  /** Removes what is older; returns how many. */
+  /** Removes what was sent before this time (milliseconds since 1970); returns how many. */
   purge(olderThanMs: number): Promise<number>;
 }
 
