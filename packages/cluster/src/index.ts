@@ -1,3 +1,4 @@
 export type * from './api.ts';
-export type { openCluster } from './cluster.ts';
-export * from './ports.ts';
+export { openCluster } from './cluster.ts';
+export { CommandCounter } from './counter.ts';
+export type * from './ports.ts';

@@ -1,0 +1,32 @@
+-- ARGV 2 node, 3 record, 4 incarnation, 5 lease (ms), 6 channel, 7 'announce', 'claim' or 'probe', 8 number of this
+-- beat, 9.. sessions that have attached
+local node, incarnation, lease, mode = ARGV[2], ARGV[4], tonumber(ARGV[5]), ARGV[7]
+local known = record(redis.call('HGET', TERMS, node))
+local alive = redis.call('EXISTS', ENTRIES .. node) == 1
+local status = 'probed'
+
+pulse(lease)
+if alive and known and known.incarnation ~= incarnation and mode ~= 'announce' then
+  status = 'superseded'
+elseif mode ~= 'probe' then
+  local term
+  if alive and known and known.incarnation == incarnation then
+    term, status = known.term, 'renewed'
+  else
+    term, status = now, 'registered'
+    if known then
+      term = math.max(known.term + 1, now)
+      -- A node that lost its entry gets time to announce its sessions anew; a new process has none to announce.
+      local due = known.incarnation == incarnation and now + lease or now
+      redis.call('HSET', FALLEN, node, cjson.encode({ term = known.term, dueAtMs = due }))
+    end
+    known = { term = term, incarnation = incarnation }
+    redis.call('HSET', TERMS, node, cjson.encode(known))
+  end
+  redis.call('SET', ENTRIES .. node, ARGV[3], 'PX', whole(lease))
+  redis.call('ZADD', INDEX, whole(now + lease), node)
+  for i = 9, #ARGV do drop_reservation(ARGV[i]) end
+end
+prune_reservations()
+redis.call('PUBLISH', ARGV[6], cjson.encode({ t = 'beat', incarnation = incarnation, beat = tonumber(ARGV[8]) }))
+return { status, whole(known and known.term or 0), whole(now), to_sweep() }

@@ -1,0 +1,3 @@
+-- ARGV 2 lease (ms)
+pulse(tonumber(ARGV[2]))
+return { whole(now), to_sweep() }

@@ -1,0 +1,7 @@
+-- ARGV 2 node, 3 session, 4 how long the reservation stands (ms)
+prune_reservations()
+drop_reservation(ARGV[3])
+redis.call('ZADD', UNTIL, whole(now + tonumber(ARGV[4])), ARGV[3])
+redis.call('HSET', ON, ARGV[3], ARGV[2])
+redis.call('HINCRBY', COUNT, ARGV[2], 1)
+return redis.call('HGETALL', COUNT)

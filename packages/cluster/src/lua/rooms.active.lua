@@ -1,0 +1,1 @@
+return { redis.call('HLEN', PARTICIPANTS), redis.call('HKEYS', NODES) }
