@@ -1,0 +1,125 @@
+import {
+  type ConfigOf,
+  decimal,
+  integer,
+  list,
+  MeridianError,
+  NodeId,
+  optionalText,
+  Region,
+  setting,
+  text,
+} from '@meridian/protocol';
+import { z } from 'zod';
+
+const webSocketUrl = z.string().regex(/^wss?:\/\/[^\s/]+/, 'must start with ws:// or wss://');
+const httpUrl = z.string().regex(/^https?:\/\/[^\s/]+/, 'must start with http:// or https://');
+
+/** Every setting of a node: the type, the check, the default and the row in the README's table. */
+export const settings = {
+  nodeId: setting(NodeId, 'Name of this node, unique in the cluster; lower-case letters, digits and inner "-".'),
+  region: setting(Region, 'Label of the region it stands in, such as eu-west.'),
+  regionName: setting(optionalText, 'The region as people read it, such as Amsterdam; default is the label.', {
+    fallback: '',
+  }),
+  latitude: setting(decimal(-90, 90), 'Where the node stands, degrees north (WGS 84).'),
+  longitude: setting(decimal(-180, 180), 'Where the node stands, degrees east (WGS 84).'),
+  publicWsUrl: setting(webSocketUrl, 'WebSocket address for clients, such as wss://eu1.example.org/ws.'),
+  publicProbeUrl: setting(httpUrl, 'Address of the RTT probe for clients, such as https://eu1.example.org/probe.'),
+  jwksUrl: setting(httpUrl, "The session service's keys: its URL + /.well-known/jwks.json."),
+  httpHost: setting(text, 'Address the HTTP and WebSocket server listens on.', { fallback: '127.0.0.1' }),
+  httpPort: setting(integer(0, 65_535), 'Its port; 0 takes a free one.', { fallback: '8081' }),
+  redisUrl: setting(
+    text,
+    'redis://, rediss://, redis+sentinel://host:port,host:port/master-name or redis+cluster://host:port,host:port.',
+    { secret: true },
+  ),
+  redisPrefix: setting(text, 'Begins every key and channel in Redis; the same for the whole cluster.', {
+    fallback: 'mer:',
+  }),
+  logLevel: setting(z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal']), 'Least severe log line.', {
+    fallback: 'info',
+  }),
+  metricsToken: setting(optionalText, 'Bearer token that /metrics asks for; empty leaves it open.', {
+    fallback: '',
+    secret: true,
+  }),
+  allowedOrigins: setting(list, 'Origins of pages that may connect, separated by commas; * allows all.', {
+    fallback: '*',
+  }),
+  workers: setting(integer(0, 256), 'mediasoup workers; 0 is one per core.', { fallback: '0' }),
+  rtcListenIp: setting(text, 'Address that client media arrives on.', { fallback: '0.0.0.0' }),
+  rtcAnnouncedAddress: setting(optionalText, 'Address or host name told to clients; empty is the listen address.', {
+    fallback: '',
+  }),
+  rtcPort: setting(integer(0, 65_000), 'Worker i takes this port + i, UDP and TCP; 0 takes any free ones.', {
+    fallback: '40000',
+  }),
+  pipeListenIp: setting(text, 'Address that relay media of other nodes arrives on.', { fallback: '127.0.0.1' }),
+  pipeAnnouncedAddress: setting(optionalText, 'Address told to other nodes; empty is the listen address.', {
+    fallback: '',
+  }),
+  pipePortMin: setting(integer(1_024, 65_535), 'First UDP port for relays; each relay link takes one.', {
+    fallback: '41000',
+  }),
+  pipePortMax: setting(integer(1_024, 65_535), 'Last UDP port for relays.', { fallback: '41999' }),
+  maxSessions: setting(integer(1, 100_000), 'Sessions the node is meant to carry; it is full at this number.', {
+    fallback: '500',
+  }),
+  maxDataProducers: setting(integer(0, 64), 'Data channels one participant may publish.', { fallback: '8' }),
+  pingEveryMs: setting(integer(20, 60_000), 'How often both sides of a connection say that they live, ms.', {
+    fallback: '3000',
+  }),
+  deadAfterMs: setting(integer(50, 600_000), 'A peer that is silent for so long is dead, ms.', { fallback: '10000' }),
+  resumeWindowMs: setting(
+    integer(0, 600_000),
+    'How long a participant whose connection was lost keeps its place and media, ms.',
+    { fallback: '0' },
+  ),
+  transportGraceMs: setting(
+    integer(0, 600_000),
+    'How long a participant whose transports are all disconnected may take to restart ICE, ms.',
+    { fallback: '15000' },
+  ),
+  maxFrameBytes: setting(integer(4_096, 16_777_216), 'Largest signalling frame that is read, bytes.', {
+    fallback: '262144',
+  }),
+  maxBufferedBytes: setting(
+    integer(4_096, 1_073_741_824),
+    'A connection with more than this unread is closed as a slow reader; from a quarter on, droppable news waits.',
+    { fallback: '4194304' },
+  ),
+  requestsPerSecond: setting(integer(1, 100_000), 'Frames one connection may send, per second.', { fallback: '100' }),
+  requestBurst: setting(integer(1, 100_000), 'Frames one connection may send at once.', { fallback: '500' }),
+  chatPerSecond: setting(decimal(0.01, 10_000), 'Chat lines one participant may send, per second.', { fallback: '2' }),
+  chatBurst: setting(integer(1, 10_000), 'Chat lines one participant may send at once.', { fallback: '10' }),
+  maxInFlight: setting(integer(1, 10_000), 'Requests of one connection that may be under way.', { fallback: '256' }),
+  relayGraceMs: setting(
+    integer(0, 600_000),
+    'A relayed stream that nobody here wants any more is kept for so long, ms.',
+    { fallback: '2000' },
+  ),
+  shutdownTimeoutMs: setting(integer(100, 600_000), 'Longest time an orderly stop may take, ms.', {
+    fallback: '8000',
+  }),
+} as const;
+
+export type NodeConfig = ConfigOf<typeof settings>;
+
+/** Rules between settings. @throws MeridianError `config-invalid` that says what to change. */
+export function checkConfig(config: NodeConfig): NodeConfig {
+  const problems: string[] = [];
+  if (config.pipePortMin > config.pipePortMax) {
+    problems.push('MERIDIAN_PIPE_PORT_MIN is above MERIDIAN_PIPE_PORT_MAX: no port is left for relays');
+  }
+  if (config.deadAfterMs < 2 * config.pingEveryMs) {
+    problems.push('MERIDIAN_DEAD_AFTER_MS is less than twice MERIDIAN_PING_EVERY_MS: one lost ping would end a call');
+  }
+  if (problems.length > 0) {
+    throw new MeridianError('config-invalid', {
+      message: `The configuration is wrong:\n  - ${problems.join('\n  - ')}`,
+      details: { problems },
+    });
+  }
+  return config;
+}

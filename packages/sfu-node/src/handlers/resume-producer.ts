@@ -1,0 +1,10 @@
+import { type Handler, lane } from './context.ts';
+import { setProducerPaused } from './set-producer-paused.ts';
+
+export const resumeProducer: Handler<'resume-producer'> = {
+  order: ({ producerId }) => lane(producerId),
+  async handle({ producerId }, context) {
+    await setProducerPaused(context, producerId, false);
+    return {};
+  },
+};

@@ -1,0 +1,20 @@
+import { MeridianError, type ProducerId } from '@meridian/protocol';
+import type { RequestContext } from './context.ts';
+
+/** First the media, then the room's state: nobody is told of a silence that is not there yet. */
+export async function setProducerPaused(
+  { services, session }: RequestContext,
+  producerId: ProducerId,
+  paused: boolean,
+): Promise<void> {
+  const { participant } = session;
+  const { media, published, roomId } = participant;
+  if (published.producer(producerId) === undefined) throw new MeridianError('producer-not-found');
+  if (paused) await media.pauseProducer(producerId);
+  else await media.resumeProducer(producerId);
+  published.setPaused(producerId, paused);
+  if (participant.closed) return;
+  void services.chores.run(`paused:${producerId}`, () =>
+    services.roomState.setProducerPaused(roomId, producerId, paused),
+  );
+}

@@ -1,0 +1,15 @@
+import { MeridianError } from '@meridian/protocol';
+import { type Handler, lane } from './context.ts';
+
+export const unpublishData: Handler<'unpublish-data'> = {
+  order: ({ dataProducerId }) => lane(dataProducerId),
+  async handle({ dataProducerId }, { services, session }) {
+    const { media, published, roomId } = session.participant;
+    if (!published.removeDataProducer(dataProducerId)) throw new MeridianError('producer-not-found');
+    media.closeDataProducer(dataProducerId);
+    void services.chores.run(`producer:${dataProducerId}`, () =>
+      services.roomState.closeDataProducer(roomId, dataProducerId),
+    );
+    return {};
+  },
+};

@@ -1,0 +1,210 @@
+import { randomUUID } from 'node:crypto';
+import type { Cluster, NodeAnnouncement, NodeInbox } from '@meridian/cluster';
+import type { MediaEngine } from '@meridian/media';
+import { type EndReason, MeridianError } from '@meridian/protocol';
+import type { SigningKeys } from './auth/signing-keys.ts';
+import { TokenVerifier } from './auth/token-verifier.ts';
+import { Chores } from './chores.ts';
+import type { Clock } from './clock.ts';
+import type { NodeConfig } from './config.ts';
+import type { Services } from './handlers/context.ts';
+import type { Readiness } from './http/routes.ts';
+import type { Logger } from './logger.ts';
+import { MediaMeter } from './metrics/media-meter.ts';
+import type { NodeMetrics } from './metrics/node-metrics.ts';
+import { Presence } from './presence.ts';
+import { RelayManager } from './relay/relay-manager.ts';
+import { NodeRooms } from './rooms/node-rooms.ts';
+import { SessionEnder } from './sessions/end-session.ts';
+import { Sessions } from './sessions/sessions.ts';
+import { Attachments } from './signalling/attach.ts';
+import { Lanes } from './signalling/lanes.ts';
+import { encodeNotification } from './signalling/outbox.ts';
+
+export interface NodeOptions {
+  readonly config: NodeConfig;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly metrics: NodeMetrics;
+  readonly media: MediaEngine;
+  readonly cluster: Cluster;
+  readonly inbox: NodeInbox;
+  readonly keys: SigningKeys;
+  readonly timing: { readonly settleMs?: number; readonly relayCheckEveryMs?: number };
+}
+
+export interface SfuNodeCore {
+  readonly services: Services;
+  readonly attachments: Attachments;
+  readonly meter: MediaMeter;
+  readiness(): Readiness;
+  /** The node stands in the registry. */
+  announcedAs(announcement: NodeAnnouncement): void;
+  stopAccepting(): void;
+  endAll(reason: EndReason): void;
+  close(): Promise<void>;
+}
+
+const METER_EVERY_MS = 5_000;
+
+/** Joins a node's parts together; opens nothing itself but what hangs on them. */
+export function createNode(options: NodeOptions): SfuNodeCore {
+  const { config, log, clock, random, metrics, media, cluster, inbox, timing } = options;
+  const { nodeId } = config;
+  let accepting = true;
+  let announcement: NodeAnnouncement | undefined;
+  let presence: Presence | undefined;
+
+  const chores = new Chores({ clock, log, random });
+  const sessions = new Sessions();
+  const ender = new SessionEnder({
+    nodeId,
+    sessions,
+    leases: cluster.leases,
+    rooms: cluster.rooms,
+    chores,
+    onEnded: (reason) => metrics.sessionEnded(reason),
+  });
+  const regionOf = (node: typeof nodeId): string => rooms.regionOf(node) ?? 'unknown';
+  const relays = new RelayManager({
+    media,
+    inbox,
+    clock,
+    random,
+    newId: randomUUID,
+    log,
+    graceMs: config.relayGraceMs,
+    observer: {
+      opened: (role, remote) => metrics.relayOpened(role, remote, regionOf(remote)),
+      ended: (role, _remote, why) => metrics.relayEnded(role, why),
+      setup: (outcome, _remote, ms) => metrics.relaySetup(outcome, ms),
+    },
+    ...(timing.relayCheckEveryMs === undefined ? {} : { checkEveryMs: timing.relayCheckEveryMs }),
+  });
+  const rooms = new NodeRooms({
+    nodeId,
+    state: cluster.rooms,
+    relays,
+    clock,
+    random,
+    log,
+    ...(timing.settleMs === undefined ? {} : { settleMs: timing.settleMs }),
+    endLocal: ({ sessionId, epoch }, reason) => void ender.endSession(sessionId, epoch, reason, { stateKnows: true }),
+    removeGhost: (roomId, { sessionId, epoch }) => {
+      if (ender.isLeaving(roomId, sessionId, epoch)) return;
+      log.warn({ roomId, sessionId, epoch }, 'the room held a participant of this node that is not here');
+      void ender.leaveRoom(roomId, sessionId, epoch, 'connection-lost');
+    },
+  });
+  const services: Services = {
+    nodeId,
+    config,
+    clock,
+    random,
+    metrics,
+    media,
+    sessions,
+    ender,
+    rooms,
+    relays,
+    chores,
+    inbox,
+    tokens: new TokenVerifier({ nodeId, findKey: options.keys.find, clock }),
+    roomState: cluster.rooms,
+    chat: cluster.chat,
+    joins: new Lanes(),
+  };
+  const attachments = new Attachments({
+    services,
+    leases: cluster.leases,
+    log,
+    refusal: () => {
+      if (!accepting) return new MeridianError('node-draining');
+      if (announcement?.announced !== true) return new MeridianError('cluster-unavailable');
+      return undefined;
+    },
+  });
+  const meter = new MediaMeter({
+    media,
+    metrics,
+    clock,
+    log,
+    everyMs: METER_EVERY_MS,
+    remoteOf: (linkId) => {
+      const node = relays.remoteOf(linkId);
+      return node === undefined ? undefined : { node, region: regionOf(node) };
+    },
+  });
+  metrics.observe(() => ({
+    ...media.load(),
+    rooms: rooms.size,
+    sessions: sessions.size,
+    participants: sessions.joined,
+    connections: attachments.size,
+    openChores: chores.size,
+    redisUp: cluster.status === 'up',
+    announced: announcement?.announced === true,
+    relayLinks: relays
+      .links()
+      .map(({ role, remoteNodeId }) => ({ role, node: remoteNodeId, region: regionOf(remoteNodeId) })),
+  }));
+  const offDied = media.on('worker-died', ({ worker, rooms: lost }) => {
+    metrics.workerDeaths.inc();
+    log.error({ worker, rooms: lost.length }, 'a media worker died');
+  });
+
+  inbox.onRoomEvent((envelope) => rooms.receive(envelope));
+  inbox.onGap(() => rooms.gap());
+  inbox.onNotice('chat.line', ({ roomId, message }) => {
+    rooms.find(roomId)?.broadcast(encodeNotification('chat', { message }), message.sessionId);
+  });
+  inbox.handle('session.end', async ({ roomId, sessionId, epoch, reason }) => {
+    const session = sessions.find(sessionId);
+    if (session?.state.phase !== 'joined' || session.state.participant.roomId !== roomId) return { ended: false };
+    return { ended: await ender.endSession(sessionId, epoch, reason) };
+  });
+  inbox.handle('ping', async () => ({ nodeId, timeMs: clock.wallNow() }));
+
+  return {
+    services,
+    attachments,
+    meter,
+    readiness() {
+      const checks = {
+        redis: cluster.status === 'up',
+        workers: media.load().workers > 0,
+        announced: announcement?.announced === true,
+        accepting,
+      };
+      return { ready: Object.values(checks).every(Boolean), checks };
+    },
+    announcedAs(standing) {
+      announcement = standing;
+      presence = new Presence({
+        announcement: standing,
+        leases: cluster.leases,
+        sessions,
+        rooms,
+        media,
+        maxSessions: config.maxSessions,
+        clock,
+        log,
+      });
+    },
+    stopAccepting() {
+      accepting = false;
+      presence?.close();
+    },
+    endAll(reason) {
+      for (const session of sessions.all) void ender.endAttachment(session, reason);
+    },
+    async close() {
+      presence?.close();
+      relays.close();
+      rooms.close();
+      offDied();
+      await meter.close();
+    },
+  };
+}

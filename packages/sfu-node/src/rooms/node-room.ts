@@ -1,0 +1,320 @@
+import type { RoomState } from '@meridian/cluster';
+import type { RoomMedia } from '@meridian/media';
+import {
+  assertNever,
+  type DataProducerId,
+  type DataProducerInfo,
+  type EndReason,
+  type Epoch,
+  type NodeId,
+  type Participant,
+  type ProducerId,
+  type ProducerInfo,
+  type RoomEvent,
+  type RoomEventEnvelope,
+  type RoomId,
+  type RoomSnapshot,
+  type SessionId,
+  type SessionLease,
+} from '@meridian/protocol';
+import { backoffMs } from '../backoff.ts';
+import { type Cancel, type Clock, pause } from '../clock.ts';
+import type { Logger } from '../logger.ts';
+import type { EncodedNotification } from '../signalling/outbox.ts';
+import { encodeSpeakers, type LocalParticipant, type RoomView } from './local-participant.ts';
+import { RoomMirror } from './room-mirror.ts';
+import { notificationOf } from './room-notifications.ts';
+
+export interface NodeRoomHooks {
+  /** The state says that this attachment of a local session is over. */
+  endLocal(participant: Participant, reason: EndReason): void;
+  /** The state holds a participant of this node whom nobody here knows. */
+  removeGhost(roomId: RoomId, ghost: Participant): void;
+  changed(room: NodeRoom, change: RoomEvent): void;
+  /** Nobody holds the room any more. */
+  empty(room: NodeRoom): void;
+}
+
+export interface NodeRoomOptions {
+  readonly roomId: RoomId;
+  readonly nodeId: NodeId;
+  readonly state: RoomState;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Logger;
+  readonly hooks: NodeRoomHooks;
+  /**
+   * After the subscription stood still, or Redis lost its data, the other nodes need this long to
+   * announce theirs anew; until then nobody is believed to be gone. Milliseconds.
+   */
+  readonly settleMs: number;
+}
+
+/** One room as this node takes part in it: the mirror of its state and the local participants who hear of it. */
+export class NodeRoom implements RoomView {
+  readonly roomId: RoomId;
+  readonly #options: NodeRoomOptions;
+  readonly #mirror = new RoomMirror();
+  readonly #members = new Map<SessionId, LocalParticipant>();
+  /** Attachments that are joining: confirmed in the state perhaps, not members yet. */
+  readonly #joining = new Set<SessionLease>();
+  readonly #stop = new AbortController();
+  #media: { readonly room: RoomMedia; readonly off: Cancel } | undefined;
+  #resyncing: Promise<void> | undefined;
+  /** No snapshot that was read before this moment is believed. */
+  #settledAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(options: NodeRoomOptions) {
+    this.roomId = options.roomId;
+    this.#options = options;
+  }
+
+  get closed(): boolean {
+    return this.#stop.signal.aborted;
+  }
+
+  get revision(): number {
+    return this.#mirror.revision;
+  }
+
+  get members(): readonly LocalParticipant[] {
+    return [...this.#members.values()];
+  }
+
+  get participants(): readonly Participant[] {
+    return this.#mirror.participants;
+  }
+
+  get producers(): readonly ProducerInfo[] {
+    return this.#mirror.producers;
+  }
+
+  get dataProducers(): readonly DataProducerInfo[] {
+    return this.#mirror.dataProducers;
+  }
+
+  participant(sessionId: SessionId): Participant | undefined {
+    return this.#mirror.participant(sessionId);
+  }
+
+  producer(producerId: ProducerId): ProducerInfo | undefined {
+    return this.#mirror.producer(producerId);
+  }
+
+  dataProducer(dataProducerId: DataProducerId): DataProducerInfo | undefined {
+    return this.#mirror.dataProducer(dataProducerId);
+  }
+
+  /** Other nodes that have participants in the room. */
+  get otherNodes(): NodeId[] {
+    const nodes = new Set(this.#mirror.participants.map((one) => one.nodeId));
+    nodes.delete(this.#options.nodeId);
+    return [...nodes];
+  }
+
+  /** Holds the room for a session that is about to be confirmed, so that no event is missed. */
+  beginJoin(lease: SessionLease): void {
+    this.#joining.add(lease);
+  }
+
+  /** The join is over, well or not. */
+  endJoin(lease: SessionLease): void {
+    this.#joining.delete(lease);
+    this.#closeIfEmpty();
+  }
+
+  /** The state as it was when a local session was confirmed. */
+  confirmed(snapshot: RoomSnapshot, sessionId: SessionId, epoch: Epoch): void {
+    switch (this.#mirror.mode) {
+      case 'loose':
+        this.#deliver(this.#mirror.merge(snapshot));
+        break;
+      case 'unprimed':
+        this.#replace(snapshot);
+        break;
+      case 'exact':
+        // Events may have come further than this snapshot; if they skipped the confirmation itself, they are wrong.
+        if (snapshot.revision > this.#mirror.revision || !this.#mirror.shows(sessionId, epoch)) this.#replace(snapshot);
+        break;
+      default:
+        assertNever(this.#mirror.mode);
+    }
+  }
+
+  /** From now on it hears of every change after the state that `participants` and the others give now. */
+  add(participant: LocalParticipant): void {
+    this.#members.set(participant.self.sessionId, participant);
+  }
+
+  remove(participant: LocalParticipant): void {
+    const { sessionId } = participant.self;
+    if (this.#members.get(sessionId) === participant) this.#members.delete(sessionId);
+    this.#closeIfEmpty();
+  }
+
+  /** The media of the room, whose speakers the members hear of. */
+  useMedia(room: RoomMedia): void {
+    if (this.#media?.room === room || this.closed) return;
+    this.#media?.off();
+    const off = room.on('active-speakers', (speakers) => {
+      const notification = encodeSpeakers(speakers);
+      for (const member of this.members) member.speakersChanged(notification);
+    });
+    this.#media = { room, off };
+  }
+
+  broadcast(notification: EncodedNotification, except?: SessionId): void {
+    for (const member of this.members) {
+      if (member.self.sessionId !== except) member.sendEncoded(notification);
+    }
+  }
+
+  receive(envelope: RoomEventEnvelope): void {
+    if (this.closed) return;
+    const applied = this.#mirror.apply(envelope);
+    if (applied.outcome === 'applied') this.#deliver(applied.changes);
+    else if (applied.outcome === 'held' && applied.gap) {
+      this.#options.log.warn({ revision: envelope.revision, known: this.#mirror.revision }, 'room events are missing');
+      this.#resync();
+    }
+  }
+
+  /** Events may be missing, or numbers may start anew: take what comes, look again when all had time to settle. */
+  unsettle(): void {
+    if (this.closed) return;
+    this.#mirror.loosen();
+    this.#settledAtMs = this.#options.clock.now() + this.#options.settleMs;
+    this.#resync();
+  }
+
+  /** Puts this node's participants and what they publish into the state again. @throws what Redis says */
+  async restore(): Promise<void> {
+    this.unsettle();
+    const snapshot = await this.#restoreOwn();
+    if (!this.closed && this.#mirror.mode === 'loose') this.#deliver(this.#mirror.merge(snapshot));
+  }
+
+  /** Idempotent. Members have to be gone. */
+  close(): void {
+    if (this.closed) return;
+    this.#stop.abort();
+    this.#media?.off();
+    this.#media = undefined;
+  }
+
+  #closeIfEmpty(): void {
+    if (this.closed || this.#members.size > 0 || this.#joining.size > 0) return;
+    this.close();
+    this.#options.hooks.empty(this);
+  }
+
+  #restoreOwn(): Promise<RoomSnapshot> {
+    const members = this.members;
+    return this.#options.state.restore(this.roomId, this.#options.nodeId, {
+      participants: members.map((member) => member.self),
+      producers: members.flatMap((member) => [...member.published.producers]),
+      dataProducers: members.flatMap((member) => [...member.published.dataProducers]),
+    });
+  }
+
+  /** Reads the state again, until it was read well. Single flight. */
+  #resync(): void {
+    if (this.#resyncing !== undefined || this.closed) return;
+    const { clock, random, log } = this.#options;
+    const signal = this.#stop.signal;
+    const run = async () => {
+      for (let attempt = 0; !signal.aborted; attempt++) {
+        const waitMs = this.#settledAtMs - clock.now();
+        if (waitMs > 0) await pause(clock, waitMs, signal);
+        try {
+          const askedMs = clock.now();
+          const snapshot = await this.#readAgain();
+          if (signal.aborted) return;
+          if (askedMs < this.#settledAtMs) continue;
+          this.#reconcile(snapshot);
+          if (!this.#mirror.hasGap) return;
+        } catch (error) {
+          log.warn({ err: error, attempt }, 'the room could not be read again');
+        }
+        await pause(clock, backoffMs({ firstMs: 250, mostMs: 5_000 }, attempt, random()), signal);
+      }
+    };
+    this.#resyncing = run().finally(() => {
+      this.#resyncing = undefined;
+    });
+  }
+
+  async #readAgain(): Promise<RoomSnapshot> {
+    this.#mirror.expectSnapshot();
+    const snapshot = await this.#options.state.snapshot(this.roomId);
+    if (this.closed || this.members.every((member) => holds(snapshot, member.self))) return snapshot;
+    // Swept while it was cut off, or lost with Redis: its media runs, so it is still in the room.
+    this.#mirror.expectSnapshot();
+    return await this.#restoreOwn();
+  }
+
+  #reconcile(snapshot: RoomSnapshot): void {
+    // A confirmation may have brought the mirror further than what was read.
+    const newer = this.#mirror.mode === 'exact' && !this.#mirror.hasGap && this.#mirror.revision >= snapshot.revision;
+    if (!newer) this.#replace(snapshot);
+    for (const { self } of this.members) {
+      if (!this.#mirror.shows(self.sessionId, self.epoch)) this.#options.hooks.endLocal(self, 'connection-lost');
+    }
+    const joining = new Set([...this.#joining].map((lease) => lease.sessionId));
+    for (const one of snapshot.participants) {
+      const known = this.#members.has(one.sessionId) || joining.has(one.sessionId);
+      if (one.nodeId === this.#options.nodeId && !known) this.#options.hooks.removeGhost(this.roomId, one);
+    }
+  }
+
+  #replace(snapshot: RoomSnapshot): void {
+    this.#deliver(this.#mirror.replace(snapshot), { believeLeaves: false });
+    if (this.#mirror.hasGap) this.#resync();
+  }
+
+  #deliver(changes: readonly RoomEvent[], { believeLeaves } = { believeLeaves: true }): void {
+    for (const change of changes) {
+      if (this.closed) return;
+      const notification = notificationOf(change);
+      for (const member of this.members) member.roomChanged(change, notification);
+      this.#options.hooks.changed(this, change);
+      this.#concernsOwn(change, believeLeaves);
+    }
+  }
+
+  /** Changes that end a local participant. */
+  #concernsOwn(change: RoomEvent, believeLeaves: boolean): void {
+    const { endLocal } = this.#options.hooks;
+    switch (change.type) {
+      case 'room-ended':
+        for (const member of this.members) endLocal(member.self, 'room-ended');
+        break;
+      case 'participant-joined': {
+        const { self } = this.#members.get(change.participant.sessionId) ?? {};
+        if (self !== undefined && self.epoch < change.participant.epoch) endLocal(self, 'replaced');
+        break;
+      }
+      case 'participant-left': {
+        const { self } = this.#members.get(change.sessionId) ?? {};
+        if (self === undefined || self.epoch > change.epoch || !believeLeaves) break;
+        // Another node took this one for dead. It is not: put its people back.
+        if (change.reason === 'node-lost') this.unsettle();
+        else endLocal(self, change.reason);
+        break;
+      }
+      case 'participant-updated':
+      case 'producer-opened':
+      case 'producer-updated':
+      case 'producer-closed':
+      case 'data-producer-opened':
+      case 'data-producer-closed':
+        break;
+      default:
+        assertNever(change);
+    }
+  }
+}
+
+function holds(snapshot: RoomSnapshot, self: Participant): boolean {
+  return snapshot.participants.some((one) => one.sessionId === self.sessionId && one.epoch === self.epoch);
+}

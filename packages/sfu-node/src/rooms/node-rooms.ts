@@ -1,0 +1,147 @@
+import type { RoomState } from '@meridian/cluster';
+import {
+  assertNever,
+  type EndReason,
+  type NodeId,
+  type Participant,
+  type Region,
+  type RoomEvent,
+  type RoomEventEnvelope,
+  type RoomId,
+} from '@meridian/protocol';
+import type { Clock } from '../clock.ts';
+import type { Logger } from '../logger.ts';
+import type { RelayManager } from '../relay/relay-manager.ts';
+import { NodeRoom } from './node-room.ts';
+
+export interface NodeRoomsOptions {
+  readonly nodeId: NodeId;
+  readonly state: RoomState;
+  readonly relays: RelayManager;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Logger;
+  readonly settleMs?: number;
+  readonly endLocal: (participant: Participant, reason: EndReason) => void;
+  readonly removeGhost: (roomId: RoomId, ghost: Participant) => void;
+}
+
+/** The rooms in which this node has participants. */
+export class NodeRooms {
+  readonly #options: NodeRoomsOptions;
+  readonly #rooms = new Map<RoomId, NodeRoom>();
+  /** Where the nodes that were met in rooms stand; for metrics. */
+  readonly #regions = new Map<NodeId, Region>();
+
+  constructor(options: NodeRoomsOptions) {
+    this.#options = options;
+    options.relays.onTrouble(({ roomId, origin, code }) => {
+      for (const member of this.find(roomId)?.members ?? []) member.relayTrouble(origin, code);
+    });
+  }
+
+  get all(): readonly NodeRoom[] {
+    return [...this.#rooms.values()];
+  }
+
+  get size(): number {
+    return this.#rooms.size;
+  }
+
+  find(roomId: RoomId): NodeRoom | undefined {
+    return this.#rooms.get(roomId);
+  }
+
+  regionOf(nodeId: NodeId): Region | undefined {
+    return this.#regions.get(nodeId);
+  }
+
+  /** The room, made when this node is not in it yet. It closes when nobody joins or stays in it. */
+  ensure(roomId: RoomId): NodeRoom {
+    const known = this.#rooms.get(roomId);
+    if (known !== undefined) return known;
+    const { nodeId, state, clock, random, endLocal, removeGhost, settleMs = 3_000 } = this.#options;
+    const room = new NodeRoom({
+      roomId,
+      nodeId,
+      state,
+      clock,
+      random,
+      settleMs,
+      log: this.#options.log.child({ roomId }),
+      hooks: {
+        endLocal,
+        removeGhost,
+        changed: (changedRoom, change) => this.#changed(changedRoom, change),
+        empty: (emptyRoom) => this.#forget(emptyRoom),
+      },
+    });
+    this.#rooms.set(roomId, room);
+    return room;
+  }
+
+  receive(envelope: RoomEventEnvelope): void {
+    this.#rooms.get(envelope.roomId)?.receive(envelope);
+  }
+
+  /** The subscription stood still: events may be missing. */
+  gap(): void {
+    for (const room of this.#rooms.values()) room.unsettle();
+  }
+
+  /** Redis had lost this node: its rooms are announced anew. */
+  async restoreAll(): Promise<void> {
+    await Promise.all(
+      this.all.map((room) =>
+        room.restore().catch((error: unknown) => {
+          // The room reads itself again until it succeeds, and then puts back what is missing.
+          this.#options.log.warn({ err: error, roomId: room.roomId }, 'a room could not be announced anew');
+        }),
+      ),
+    );
+  }
+
+  close(): void {
+    for (const room of this.all) {
+      room.close();
+      this.#forget(room);
+    }
+  }
+
+  #forget(room: NodeRoom): void {
+    if (this.#rooms.get(room.roomId) !== room) return;
+    this.#rooms.delete(room.roomId);
+    this.#options.relays.closeRoom(room.roomId);
+  }
+
+  #changed(room: NodeRoom, change: RoomEvent): void {
+    const { relays } = this.#options;
+    switch (change.type) {
+      case 'producer-updated':
+        relays.producerPaused(room.roomId, change.producerId, change.paused);
+        break;
+      case 'producer-closed':
+        relays.producerClosed(room.roomId, change.producerId);
+        break;
+      case 'data-producer-closed':
+        relays.dataProducerClosed(room.roomId, change.dataProducerId);
+        break;
+      case 'participant-joined':
+      case 'participant-updated':
+        this.#regions.set(change.participant.nodeId, change.participant.region);
+        break;
+      case 'participant-left': {
+        const still = new Set(room.otherNodes);
+        for (const remote of relays.nodesOf(room.roomId))
+          if (!still.has(remote)) relays.nodeLeftRoom(room.roomId, remote);
+        break;
+      }
+      case 'producer-opened':
+      case 'data-producer-opened':
+      case 'room-ended':
+        break;
+      default:
+        assertNever(change);
+    }
+  }
+}

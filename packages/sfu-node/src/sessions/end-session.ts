@@ -1,0 +1,166 @@
+import type { RoomState, SessionLeases } from '@meridian/cluster';
+import {
+  assertNever,
+  type EndReason,
+  type Epoch,
+  type ErrorCode,
+  MeridianError,
+  type NodeId,
+  type RoomId,
+  type SessionId,
+} from '@meridian/protocol';
+import type { Chores } from '../chores.ts';
+import type { Session } from './session.ts';
+import type { Sessions } from './sessions.ts';
+
+export interface EndSessionOptions {
+  /** The room's state says so itself: it need not be told. */
+  readonly stateKnows?: boolean;
+  /** Replaces the error that the reason stands for, where the client can be told more exactly. */
+  readonly error?: MeridianError;
+}
+
+export interface SessionEnderOptions {
+  readonly nodeId: NodeId;
+  readonly sessions: Sessions;
+  readonly leases: SessionLeases;
+  readonly rooms: RoomState;
+  readonly chores: Chores;
+  readonly onEnded: (reason: EndReason) => void;
+}
+
+/**
+ * How the client is told: an error code gives the close code, `normal` is 1000, `keeps-connection`
+ * leaves the session attached, so that it can join again.
+ */
+export function farewell(reason: EndReason): ErrorCode | 'normal' | 'keeps-connection' {
+  switch (reason) {
+    case 'left':
+      return 'normal';
+    case 'worker-died':
+      return 'keeps-connection';
+    case 'connection-lost':
+    case 'transport-failed':
+    case 'node-lost':
+      return 'session-lost';
+    case 'replaced':
+      return 'session-replaced';
+    case 'kicked':
+      return 'session-kicked';
+    case 'room-ended':
+      return 'room-ended';
+    case 'node-shutdown':
+      return 'node-shutdown';
+    case 'token-revoked':
+      return 'token-revoked';
+    case 'protocol-error':
+      return 'bad-request';
+    case 'slow-reader':
+      return 'slow-reader';
+    default:
+      return assertNever(reason);
+  }
+}
+
+/**
+ * The one way out. Whatever ends an attachment (a leave, a lost connection, dead transports, a kick,
+ * the room's end, a newer attachment, this node's shutdown, a dead worker, a peer that breaks the
+ * rules) calls `endSession` with the epoch it means; an older epoch never ends a newer one, here or in Redis.
+ */
+export class SessionEnder {
+  readonly #options: SessionEnderOptions;
+
+  constructor(options: SessionEnderOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Ends the attachment on this node at once; resolves when the cluster's state knows as well.
+   * Returns false when there is no such attachment (any more) or a newer one holds the session.
+   */
+  async endSession(
+    sessionId: SessionId,
+    epoch: Epoch,
+    reason: EndReason,
+    options: EndSessionOptions = {},
+  ): Promise<boolean> {
+    const session = this.#options.sessions.find(sessionId);
+    if (session === undefined || session.state.phase === 'ended' || session.lease.epoch !== epoch) return false;
+    await this.endAttachment(session, reason, options);
+    return true;
+  }
+
+  /** The same for an attachment that was found already (it may have lost its place to a newer one). */
+  async endAttachment(session: Session, reason: EndReason, options: EndSessionOptions = {}): Promise<void> {
+    const { state } = session;
+    if (state.phase === 'ended' || state.phase === 'attaching') return;
+    const { lease } = state;
+    const told = farewell(reason);
+    const participant = state.phase === 'joined' ? state.participant : undefined;
+    if (told === 'keeps-connection') {
+      if (participant === undefined) return;
+      session.move({ phase: 'attached', lease });
+    } else {
+      session.move({ phase: 'ended', reason });
+      this.#options.sessions.remove(session);
+    }
+    this.#options.onEnded(reason);
+    session.log.info({ reason, epoch: lease.epoch, roomId: participant?.roomId }, 'session ended');
+    participant?.close();
+    const left =
+      participant === undefined || options.stateKnows
+        ? Promise.resolve()
+        : this.leaveRoom(participant.roomId, session.sessionId, lease.epoch, reason);
+    if (told === 'keeps-connection') {
+      // A join with the same epoch must not be overtaken by this leave: it is told when it may come.
+      await left;
+      if (session.state.phase === 'attached') session.connection.notify('media-lost', { reason });
+      return;
+    }
+    this.#sayGoodbye(session, reason, told, options.error);
+    await Promise.all([left, this.#endLease(session, lease.epoch)]);
+  }
+
+  /** Takes a participant out of the room's state, sooner or later. */
+  leaveRoom(roomId: RoomId, sessionId: SessionId, epoch: Epoch, reason: EndReason): Promise<void> {
+    const { chores, rooms } = this.#options;
+    return chores.run(leaveKey(roomId, sessionId, epoch), () => rooms.leave({ roomId, sessionId, epoch, reason }));
+  }
+
+  /** Is a leave of this participant on its way already? */
+  isLeaving(roomId: RoomId, sessionId: SessionId, epoch: Epoch): boolean {
+    return this.#options.chores.has(leaveKey(roomId, sessionId, epoch));
+  }
+
+  /**
+   * Before the same attachment may enter the room again: an earlier leave of it has to be through, or
+   * it would take the new participant out.
+   * @throws MeridianError `cluster-unavailable` when that takes too long
+   */
+  async settleLeave(roomId: RoomId, sessionId: SessionId, epoch: Epoch): Promise<void> {
+    const settled = await this.#options.chores.settled(leaveKey(roomId, sessionId, epoch), LEAVE_TIMEOUT_MS);
+    if (!settled) throw new MeridianError('cluster-unavailable');
+  }
+
+  #sayGoodbye(session: Session, reason: EndReason, told: ErrorCode | 'normal', error: MeridianError | undefined): void {
+    const { connection } = session;
+    if (told === 'normal') {
+      connection.close(undefined);
+      return;
+    }
+    const body = error ?? new MeridianError(told);
+    connection.notify('session-ended', { reason, error: body.toBody() });
+    connection.close(body.code);
+  }
+
+  #endLease(session: Session, epoch: Epoch): Promise<void> {
+    const { chores, leases, nodeId } = this.#options;
+    const { sessionId } = session;
+    return chores.run(`lease:${sessionId}:${epoch}`, () => leases.end(nodeId, sessionId, epoch));
+  }
+}
+
+/** Longest wait for an earlier leave of the same attachment. */
+const LEAVE_TIMEOUT_MS = 3_000;
+
+const leaveKey = (roomId: RoomId, sessionId: SessionId, epoch: Epoch) => `leave:${roomId}:${sessionId}:${epoch}`;

@@ -1,0 +1,41 @@
+import type { SessionId } from '@meridian/protocol';
+import type { Session } from './session.ts';
+
+/** The sessions that are attached to this node: one per session id, the newest. */
+export class Sessions {
+  readonly #byId = new Map<SessionId, Session>();
+
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  get all(): readonly Session[] {
+    return [...this.#byId.values()];
+  }
+
+  get joined(): number {
+    let count = 0;
+    for (const { state } of this.#byId.values()) if (state.phase === 'joined') count += 1;
+    return count;
+  }
+
+  find(sessionId: SessionId): Session | undefined {
+    return this.#byId.get(sessionId);
+  }
+
+  /**
+   * Makes an attached session the one of its id, if it is the newest. Returns who has to go: the older
+   * attachment, or the session itself when a newer one was quicker; undefined when nobody has.
+   */
+  put(session: Session): Session | undefined {
+    const known = this.#byId.get(session.sessionId);
+    if (known !== undefined && known.lease.epoch > session.lease.epoch) return session;
+    this.#byId.set(session.sessionId, session);
+    return known;
+  }
+
+  /** Forgets the session, unless another one has its id by now. */
+  remove(session: Session): void {
+    if (this.#byId.get(session.sessionId) === session) this.#byId.delete(session.sessionId);
+  }
+}

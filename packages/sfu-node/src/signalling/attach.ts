@@ -1,0 +1,161 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { WebSocket } from '@fastify/websocket';
+import type { SessionLeases } from '@meridian/cluster';
+import { type EndReason, MeridianError, type SessionTokenClaims } from '@meridian/protocol';
+import { offeredProtocols, originAllowed, sessionTokenOf } from '../auth/handshake.ts';
+import type { Services } from '../handlers/context.ts';
+import { prepareRequest } from '../handlers/table.ts';
+import type { Logger } from '../logger.ts';
+import { Session } from '../sessions/session.ts';
+import { TokenBucket } from '../token-bucket.ts';
+import { Connection } from './connection.ts';
+import { signallingSocket } from './ws-socket.ts';
+
+export interface AttachmentOptions {
+  readonly services: Services;
+  readonly leases: SessionLeases;
+  readonly log: Logger;
+  /** Why nobody may attach now; undefined when they may. */
+  readonly refusal: () => MeridianError | undefined;
+}
+
+/** Takes WebSockets in: token, lease, `welcome`; from then on frames of an attached session. */
+export class Attachments {
+  readonly #options: AttachmentOptions;
+  readonly #open = new Set<Connection>();
+
+  constructor(options: AttachmentOptions) {
+    this.#options = options;
+  }
+
+  /** Open connections, those that are not attached yet included. */
+  get size(): number {
+    return this.#open.size;
+  }
+
+  accept(webSocket: WebSocket, headers: IncomingHttpHeaders): void {
+    const { services, log } = this.#options;
+    const { config, clock, metrics } = services;
+    let session: Session | undefined;
+    const connection: Connection = new Connection({
+      socket: signallingSocket(webSocket),
+      clock,
+      limits: {
+        maxFrameBytes: config.maxFrameBytes,
+        maxBufferedBytes: config.maxBufferedBytes,
+        frames: { perSecond: config.requestsPerSecond, burst: config.requestBurst },
+        maxInFlight: config.maxInFlight,
+        pingEveryMs: config.pingEveryMs,
+        deadAfterMs: config.deadAfterMs,
+      },
+      observer: metrics,
+      prepare: (method, data) => {
+        if (session === undefined) throw new MeridianError('session-not-attached');
+        return prepareRequest(method, data, { services, session });
+      },
+      onFault: (fault, error) => {
+        if (session === undefined) return;
+        session.log.info({ fault, code: error.code }, 'connection fault');
+        void services.ender.endAttachment(session, fault === 'dead-peer' ? 'connection-lost' : fault, { error });
+      },
+      onDefect: (method, error) => (session?.log ?? log).error({ err: error, method }, 'a request failed unexpectedly'),
+    });
+    this.#open.add(connection);
+    webSocket.on('message', (data, isBinary) => {
+      const bytes = Array.isArray(data) ? data.reduce((sum, part) => sum + part.byteLength, 0) : data.byteLength;
+      connection.receive(isBinary ? undefined : data.toString(), bytes);
+    });
+    webSocket.on('ping', () => connection.heard());
+    webSocket.on('pong', () => connection.heard());
+    webSocket.on('close', (code) => {
+      this.#open.delete(connection);
+      connection.lost();
+      metrics.closed(code);
+      if (session !== undefined) this.#lost(session);
+    });
+    connection
+      .before(async () => {
+        session = await this.#attach(connection, headers);
+      })
+      .then(
+        () => metrics.attached('ok'),
+        (thrown: unknown) => {
+          const error = MeridianError.from(thrown);
+          metrics.attached(error.code);
+          if (error.code === 'internal') log.error({ err: thrown }, 'attaching failed unexpectedly');
+          else log.info({ code: error.code }, 'attachment refused');
+          connection.close(error.code);
+        },
+      );
+  }
+
+  async #attach(connection: Connection, headers: IncomingHttpHeaders): Promise<Session> {
+    const { services, leases, log, refusal } = this.#options;
+    const { clock, config, metrics, nodeId, sessions, ender, tokens } = services;
+    const startedMs = clock.now();
+    if (!originAllowed(config.allowedOrigins, headers.origin)) throw new MeridianError('origin-refused');
+    const claims = await tokens.session(sessionTokenOf(offeredProtocols(headers['sec-websocket-protocol'])));
+    metrics.attachStep('verify', clock.now() - startedMs);
+    const refused = refusal();
+    if (refused !== undefined) throw refused;
+    const session = new Session({
+      claims,
+      connection,
+      log: log.child({ sessionId: claims.sid }),
+      chatBucket: new TokenBucket({ perSecond: config.chatPerSecond, burst: config.chatBurst }, clock.now()),
+    });
+    const leaseStartedMs = clock.now();
+    const lease = await leases.attach(leaseRequest(claims, services));
+    metrics.attachStep('lease', clock.now() - leaseStartedMs);
+    session.move({ phase: 'attached', lease });
+    const older = sessions.put(session);
+    if (older !== undefined) void ender.endAttachment(older, 'replaced');
+    if (older === session) throw new MeridianError('session-replaced');
+    if (connection.closed) {
+      void ender.endAttachment(session, 'connection-lost');
+      throw new MeridianError('session-lost');
+    }
+    connection.notify('welcome', {
+      sessionId: claims.sid,
+      nodeId,
+      region: config.region,
+      epoch: lease.epoch,
+      routerRtpCapabilities: services.media.routerRtpCapabilities,
+      pingEveryMs: config.pingEveryMs,
+      deadAfterMs: config.deadAfterMs,
+      maxFrameBytes: config.maxFrameBytes,
+    });
+    metrics.attachStep('total', clock.now() - startedMs);
+    session.log.info({ epoch: lease.epoch }, 'attached');
+    return session;
+  }
+
+  /** The WebSocket is gone. A participant may keep its place for a while, should it come back. */
+  #lost(session: Session): void {
+    const { services } = this.#options;
+    const { config, clock, ender, roomState, chores } = services;
+    const { state } = session;
+    const lost: EndReason = 'connection-lost';
+    if (state.phase !== 'joined' || config.resumeWindowMs === 0) {
+      void ender.endAttachment(session, lost);
+      return;
+    }
+    const { sessionId, epoch } = state.lease;
+    const { roomId } = state.participant;
+    void chores.run(`connection:${sessionId}`, () =>
+      roomState.setConnection({ roomId, sessionId, epoch, connection: 'reconnecting' }),
+    );
+    clock.after(config.resumeWindowMs, () => void ender.endSession(sessionId, epoch, lost));
+  }
+}
+
+function leaseRequest(claims: SessionTokenClaims, { nodeId, config }: Services) {
+  return {
+    sessionId: claims.sid,
+    userId: claims.sub,
+    name: claims.name,
+    nodeId,
+    region: config.region,
+    ...(claims.roomHint === undefined ? {} : { roomHint: claims.roomHint }),
+  };
+}

@@ -1,0 +1,31 @@
+export interface BucketOptions {
+  readonly perSecond: number;
+  readonly burst: number;
+}
+
+/** A token bucket over a clock that is passed in. Starts full. */
+export class TokenBucket {
+  readonly #perMs: number;
+  readonly #burst: number;
+  #tokens: number;
+  #atMs: number;
+
+  constructor(options: BucketOptions, nowMs: number) {
+    this.#perMs = options.perSecond / 1_000;
+    this.#burst = options.burst;
+    this.#tokens = options.burst;
+    this.#atMs = nowMs;
+  }
+
+  /** Takes one token. Returns 0, or the milliseconds after which the next one is there. */
+  take(nowMs: number): number {
+    const passed = Math.max(0, nowMs - this.#atMs);
+    this.#atMs = Math.max(nowMs, this.#atMs);
+    this.#tokens = Math.min(this.#burst, this.#tokens + passed * this.#perMs);
+    if (this.#tokens >= 1) {
+      this.#tokens -= 1;
+      return 0;
+    }
+    return Math.ceil((1 - this.#tokens) / this.#perMs);
+  }
+}
