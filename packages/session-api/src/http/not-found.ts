@@ -1,0 +1,48 @@
+import { MeridianError } from '@meridian/protocol';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Metrics } from '../metrics.ts';
+import { sendError } from './errors.ts';
+import type { App } from './route.ts';
+
+/** Knows which methods an address takes, to tell a wrong method (405) from a wrong address (404). */
+export class AllowedMethods {
+  readonly #patterns = new Map<string, { readonly matches: RegExp; readonly methods: Set<string> }>();
+
+  /** Registers itself: to be called before the routes are. */
+  constructor(app: App) {
+    app.addHook('onRoute', ({ url, method }) => {
+      if (url.includes('*')) return;
+      const known = this.#patterns.get(url) ?? { matches: patternOf(url), methods: new Set<string>() };
+      for (const one of [method].flat()) known.methods.add(one);
+      this.#patterns.set(url, known);
+    });
+  }
+
+  /** Methods of the address; none when there is nothing. */
+  of(url: string): string[] {
+    const [path = ''] = url.split('?', 1);
+    const methods = [...this.#patterns.values()].flatMap((entry) =>
+      entry.matches.test(path) ? [...entry.methods] : [],
+    );
+    return [...new Set(methods)].sort();
+  }
+}
+
+const patternOf = (url: string): RegExp =>
+  new RegExp(
+    `^${url
+      .split('/')
+      .map((part) => (part.startsWith(':') ? '[^/]+' : part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')))
+      .join('/')}$`,
+  );
+
+export function answerNotFound(allowed: AllowedMethods, metrics: Metrics) {
+  return (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+    const methods = allowed.of(request.url);
+    if (methods.length === 0 || methods.includes(request.method)) {
+      return sendError(new MeridianError('not-found'), request, reply, metrics);
+    }
+    reply.header('allow', methods.join(', '));
+    return sendError(new MeridianError('method-not-allowed'), request, reply, metrics);
+  };
+}

@@ -1,0 +1,100 @@
+import type { Admission } from '@meridian/cluster';
+import {
+  assertNever,
+  type ErrorCode,
+  type Grants,
+  JoinRoomReply,
+  JoinRoomRequest,
+  MeridianError,
+} from '@meridian/protocol';
+import type { Route } from '../../http/route.ts';
+import { type Role, roomView } from '../../rooms/access.ts';
+import { RoomParams } from '../params.ts';
+
+export const joinRoom: Route = (app, { auth, rooms, cluster, issuer, ids, metrics, naming }) => {
+  app.route({
+    method: 'POST',
+    url: '/v1/rooms/:slug/join',
+    config: {
+      auth: 'session',
+      errors: [
+        'room-not-found',
+        'room-private',
+        'room-full',
+        'room-ended',
+        'already-joined',
+        'session-replaced',
+        'session-not-attached',
+        'token-session',
+        'cluster-unavailable',
+      ],
+    },
+    schema: {
+      tags: ['sessions'],
+      summary: 'Get a place in a room and the room token, which works once; the WebSocket must be attached',
+      params: RoomParams,
+      body: JoinRoomRequest.optional(),
+      response: { 200: JoinRoomReply },
+    },
+    handler: async (request) => {
+      const session = auth.sessionOf(request);
+      const [lease, entry] = await Promise.all([
+        metrics.step('find-lease', () => cluster.leases.find(session.aud, session.sid)),
+        metrics.step('check-policy', () => rooms.enter(request.params.slug, session.sub)),
+      ]);
+      if (lease === undefined) {
+        metrics.admission('not-attached');
+        throw new MeridianError('session-not-attached', { retryAfterMs: 200 });
+      }
+      if (lease.userId !== session.sub) throw new MeridianError('token-session');
+      const { room, role } = entry;
+      const admission = await metrics.step('admit', () =>
+        cluster.rooms.admit({
+          roomId: room.roomId,
+          lease,
+          capacity: room.capacity,
+          duplicates: room.duplicates,
+        }),
+      );
+      metrics.admission(admission.admitted ? 'admitted' : admission.reason);
+      if (!admission.admitted) throw refusal(admission.reason);
+      naming.remember(room);
+      const grants = grantsOf(role);
+      const { token, expiresAtMs } = await issuer.room({
+        sub: session.sub,
+        sid: session.sid,
+        room: room.roomId,
+        slug: room.slug,
+        grants,
+        aud: lease.nodeId,
+        epoch: lease.epoch,
+        jti: ids.tokenId(),
+      });
+      request.log.info({ sessionId: session.sid, roomId: room.roomId, nodeId: lease.nodeId }, 'place given');
+      return { roomToken: token, expiresAtMs, room: roomView(entry), grants };
+    },
+  });
+};
+
+const grantsOf = (role: Role): Grants => ({ publish: true, subscribe: true, chat: true, moderate: role === 'owner' });
+
+type Refusal = Exclude<Admission, { admitted: true }>['reason'];
+
+function refusal(reason: Refusal): MeridianError {
+  return new MeridianError(codeOf(reason), {
+    ...(reason === 'duplicate' && { message: 'You are in this room already, in another tab or on another device.' }),
+  });
+}
+
+function codeOf(reason: Refusal): ErrorCode {
+  switch (reason) {
+    case 'room-full':
+    case 'room-ended':
+    case 'session-replaced':
+      return reason;
+    case 'duplicate':
+      return 'already-joined';
+    default:
+      return assertNever(reason);
+  }
+}

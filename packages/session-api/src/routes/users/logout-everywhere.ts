@@ -1,0 +1,24 @@
+import { MeridianError } from '@meridian/protocol';
+import { z } from 'zod';
+import type { Route } from '../../http/route.ts';
+
+export const logoutEverywhere: Route = (app, { auth, store }) => {
+  app.route({
+    method: 'POST',
+    url: '/v1/me/logout-everywhere',
+    config: { auth: 'user', errors: ['forbidden'] },
+    schema: {
+      tags: ['users'],
+      summary: 'End every token of the account, this one too',
+      response: { 204: z.undefined().describe('Done.') },
+    },
+    handler: async (request, reply) => {
+      const { userId, kind } = auth.userOf(request);
+      if (kind === 'guest') {
+        throw new MeridianError('forbidden', { message: 'Guests have no account; their token ends by itself.' });
+      }
+      await store.users.raiseTokenVersion(userId);
+      return reply.code(204).send();
+    },
+  });
+};

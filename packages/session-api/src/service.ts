@@ -1,0 +1,207 @@
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import { type Cluster, openCluster } from '@meridian/cluster';
+import { MeridianError } from '@meridian/protocol';
+import { openStore, type Store } from '@meridian/store';
+import { AttemptWindow } from './accounts/attempts.ts';
+import { type PasswordHasher, Passwords } from './accounts/passwords.ts';
+import { buildApp } from './app.ts';
+import { type Clock, systemClock } from './clock.ts';
+import { keyLifetimesOf, type SessionApiConfig } from './config.ts';
+import { Auth } from './http/auth.ts';
+import type { App } from './http/route.ts';
+import { Ids, type Randomness, systemRandomness } from './ids.ts';
+import { ChatKeeper } from './jobs/chat-keeper.ts';
+import { Purge } from './jobs/purge.ts';
+import { type Locate, openGeoip } from './location/geoip.ts';
+import type { Logger } from './logger.ts';
+import { Metrics } from './metrics.ts';
+import { RoomAccess } from './rooms/access.ts';
+import { RoomNaming } from './rooms/naming.ts';
+import type { Services } from './services.ts';
+import { TokenIssuer } from './tokens/issue.ts';
+import { KeyRing } from './tokens/key-ring.ts';
+import { TokenVerifier } from './tokens/verify.ts';
+
+const ATTEMPT_WINDOW_MS = 15 * 60_000;
+const MOST_ACCOUNTS = 50_000;
+const PURGE_EVERY_MS = 10 * 60_000;
+
+export interface SessionApiOptions {
+  readonly config: SessionApiConfig;
+  readonly logger: Logger;
+  /** What tests put in place of the real thing. */
+  readonly clock?: Clock;
+  readonly random?: Randomness;
+  readonly hasher?: PasswordHasher;
+  readonly locate?: Locate;
+}
+
+export interface SessionApi {
+  /** Where it listens: `http://host:port`. */
+  readonly url: string;
+  readonly port: number;
+  /** Stops taking requests, lets those under way finish, ends the jobs, closes Redis and the store. Idempotent. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts the service: opens what it stands on, then listens.
+ * @throws MeridianError `config-invalid`, `cluster-unavailable`, `store-unavailable`
+ */
+export async function startSessionApi(options: SessionApiOptions): Promise<SessionApi> {
+  const { config, logger } = options;
+  const opened = new Closers();
+  try {
+    const { app, services, store, cluster } = await compose(options, opened);
+    const keeper = new ChatKeeper({
+      outbox: cluster.chat,
+      messages: store.messages,
+      consumer: `${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`,
+      onKept: (lines) => services.metrics.chatLinesStored(lines),
+      onFailed: (err) => logger.error({ err }, 'chat is not written to the store any more'),
+    });
+    opened.add(() => keeper.close());
+    const purge = new Purge({
+      store,
+      locks: cluster.locks,
+      now: services.clock.now,
+      chatKeepDays: config.chatKeepDays,
+      everyMs: PURGE_EVERY_MS,
+      onDone: (removed) => logger.debug(removed, 'purged'),
+      onFailed: (err) => logger.warn({ err }, 'purge failed; it is tried again'),
+    });
+    opened.add(() => purge.close());
+    // Nodes sweep dead nodes by themselves; this finds the last one, which has nobody to sweep it.
+    const sweeper = cluster.sweeper();
+    opened.add(() => sweeper.stop());
+
+    const url = await listen(app, config);
+    // Closed first: nothing that a request needs goes before the requests do.
+    opened.add(() => app.close());
+    const { port } = new URL(url);
+    logger.info({ url, publicUrl: config.publicUrl }, 'listening');
+    return { url, port: Number(port), close: () => opened.close() };
+  } catch (error) {
+    await opened.close();
+    throw error;
+  }
+}
+
+async function compose(
+  options: SessionApiOptions,
+  opened: Closers,
+): Promise<{ app: App; services: Services; store: Store; cluster: Cluster }> {
+  const { config, logger, clock = systemClock, random = systemRandomness } = options;
+  const now = () => clock.now();
+  const lifetimes = keyLifetimesOf(config);
+  const keys = await KeyRing.open({
+    keysDir: config.keysDir,
+    lifetimes,
+    now,
+    refreshMs: config.keysRefreshMs,
+    onRefreshFailed: (err) => logger.error({ err }, 'the folder of the signing keys cannot be read'),
+  });
+  opened.add(async () => keys.close());
+  const store = await openStore(config.store, {
+    now,
+    onWarning: (warning) => logger.warn({ store: warning }, 'store'),
+  });
+  opened.add(() => store.close());
+
+  const passwords = new Passwords({
+    ...(options.hasher === undefined ? {} : { hasher: options.hasher }),
+    concurrency: config.passwordConcurrency,
+    maxWaiting: config.passwordQueue,
+  });
+  const metrics = new Metrics({ passwordsPending: () => passwords.pending });
+  const [locate] = await Promise.all([options.locate ?? openGeoip(config.geoipDb), passwords.prepare()]);
+
+  const cluster = await openCluster({
+    url: config.redisUrl,
+    keyPrefix: config.redisPrefix,
+    logger,
+    observe: {
+      command: (name, ms, ok) => metrics.redisCommand(name, ms, ok),
+      status: (status) => metrics.redisUp(status === 'up'),
+    },
+  });
+  opened.add(() => cluster.close());
+  metrics.redisUp(cluster.status === 'up');
+
+  const verifier = new TokenVerifier({ keys, issuer: config.publicUrl, now });
+  const attempts = () =>
+    new AttemptWindow({ limit: config.signInsPerAccount, windowMs: ATTEMPT_WINDOW_MS, maxKeys: MOST_ACCOUNTS, now });
+  const services: Services = {
+    config,
+    clock,
+    random,
+    ids: new Ids(random),
+    store,
+    cluster,
+    keys,
+    issuer: new TokenIssuer({
+      keys,
+      issuer: config.publicUrl,
+      now,
+      ttlS: {
+        account: config.accountTokenTtlS,
+        guest: config.guestTokenTtlS,
+        session: config.sessionTokenTtlS,
+        room: config.roomTokenTtlS,
+      },
+    }),
+    verifier,
+    auth: new Auth({ verifier, users: store.users }),
+    passwords,
+    attempts: { login: attempts(), register: attempts() },
+    rooms: new RoomAccess(store.rooms),
+    naming: new RoomNaming({
+      names: cluster.names,
+      now,
+      onFailed: (err) => logger.warn({ err }, 'the name of a room was not written'),
+    }),
+    locate,
+    metrics,
+  };
+  return { app: await buildApp(services, logger), services, store, cluster };
+}
+
+async function listen(app: App, { httpHost, httpPort }: SessionApiConfig): Promise<string> {
+  try {
+    return await app.listen({ host: httpHost, port: httpPort });
+  } catch (cause) {
+    await app.close();
+    throw new MeridianError('config-invalid', {
+      message: `Cannot listen on ${httpHost}:${httpPort} (${cause instanceof Error ? cause.message : String(cause)}); free the port or set MERIDIAN_HTTP_PORT.`,
+      cause,
+    });
+  }
+}
+
+/** What was opened, closed in the opposite order; one that fails does not keep the others open. */
+class Closers {
+  readonly #closers: (() => Promise<void>)[] = [];
+  #closing: Promise<void> | undefined;
+
+  add(close: () => Promise<void>): void {
+    this.#closers.push(close);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#closeAll();
+    return this.#closing;
+  }
+
+  async #closeAll(): Promise<void> {
+    const failures: unknown[] = [];
+    for (const close of this.#closers.reverse()) {
+      try {
+        await close();
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw new AggregateError(failures, 'not everything closed cleanly');
+  }
+}

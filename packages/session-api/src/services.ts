@@ -1,0 +1,35 @@
+import type { Cluster } from '@meridian/cluster';
+import type { Store } from '@meridian/store';
+import type { AttemptWindow } from './accounts/attempts.ts';
+import type { Passwords } from './accounts/passwords.ts';
+import type { Clock } from './clock.ts';
+import type { SessionApiConfig } from './config.ts';
+import type { Auth } from './http/auth.ts';
+import type { Ids, Randomness } from './ids.ts';
+import type { Locate } from './location/geoip.ts';
+import type { Metrics } from './metrics.ts';
+import type { RoomAccess } from './rooms/access.ts';
+import type { RoomNaming } from './rooms/naming.ts';
+import type { TokenIssuer } from './tokens/issue.ts';
+import type { KeyRing } from './tokens/key-ring.ts';
+import type { TokenVerifier } from './tokens/verify.ts';
+
+/** What the routes work with; put together in service.ts. */
+export interface Services {
+  readonly config: SessionApiConfig;
+  readonly clock: Clock;
+  readonly random: Randomness;
+  readonly ids: Ids;
+  readonly store: Store;
+  readonly cluster: Cluster;
+  readonly keys: KeyRing;
+  readonly issuer: TokenIssuer;
+  readonly verifier: TokenVerifier;
+  readonly auth: Auth;
+  readonly passwords: Passwords;
+  readonly attempts: { readonly login: AttemptWindow; readonly register: AttemptWindow };
+  readonly rooms: RoomAccess;
+  readonly naming: RoomNaming;
+  readonly locate: Locate;
+  readonly metrics: Metrics;
+}
