@@ -146,6 +146,8 @@ export class MediaRelayEnd implements RelayEnd {
         },
       }),
     );
+    // mediasoup tells the pipe of a producer's end only after a round trip.
+    if (entry.producer.closed) throw new MeridianError('producer-not-found', { details: { producerId } });
     return {
       producerId,
       sessionId: entry.sessionId,
@@ -163,6 +165,7 @@ export class MediaRelayEnd implements RelayEnd {
         if (this.#dataOffers.ended(dataProducerId, offer)) this.#events.emit('data-producer-closed', dataProducerId);
       }),
     );
+    if (entry.producer.closed) throw new MeridianError('producer-not-found', { details: { dataProducerId } });
     return {
       dataProducerId,
       sessionId: entry.sessionId,
