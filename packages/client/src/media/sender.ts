@@ -1,0 +1,179 @@
+import { type DataProducerId, MediaSource, type ProducerId } from '@meridian/protocol';
+import type { types } from 'mediasoup-client';
+import { z } from 'zod';
+import { ClientError } from '../errors.ts';
+import { codecOptionsOf, encodingsOf, preferredCodec } from './encodings.ts';
+import { type LinkOptions, MediaLink } from './link.ts';
+
+export interface Outgoing {
+  readonly source: MediaSource;
+  readonly producer: types.Producer;
+  readonly producerId: ProducerId;
+}
+
+/** Rides in mediasoup-client's `appData` from `produce()` to its event. */
+const Intent = z.object({ source: MediaSource, paused: z.boolean() });
+
+/** Bytes that may wait in a data channel before `sendData` refuses. */
+const MOST_BUFFERED_BYTES = 1_000_000;
+
+/** The sending side of one attachment. It never stops the tracks it is given. */
+export class Sender {
+  readonly #link: MediaLink;
+  readonly #options: LinkOptions;
+  readonly #outgoing = new Map<MediaSource, Outgoing>();
+  readonly #channels = new Map<string, Promise<types.DataProducer>>();
+  readonly #producerIds = new Map<string, Promise<ProducerId>>();
+  readonly #dataProducerIds = new Map<string, Promise<DataProducerId>>();
+  #nextLocalId = 1;
+
+  constructor(options: LinkOptions) {
+    this.#options = options;
+    this.#link = new MediaLink('send', options);
+    const { connection } = options;
+    const { transport, transportId } = this.#link;
+    // mediasoup-client handles one `produce` at a time and waits for its id. It gets an id of our own
+    // at once, so that several publications cost one round trip together; the node's id follows.
+    transport.on('produce', ({ kind, rtpParameters, appData }, done) => {
+      const reply = connection.request('publish', { transportId, kind, rtpParameters, ...Intent.parse(appData) });
+      done({ id: this.#owed(this.#producerIds, reply, ({ producerId }) => producerId) });
+    });
+    transport.on('producedata', ({ sctpStreamParameters, label = '', protocol = '' }, done) => {
+      const reply = connection.request('publish-data', { transportId, label, protocol, sctpStreamParameters });
+      done({ id: this.#owed(this.#dataProducerIds, reply, ({ dataProducerId }) => dataProducerId) });
+    });
+  }
+
+  get transport(): types.Transport {
+    return this.#link.transport;
+  }
+
+  outgoing(source: MediaSource): Outgoing | undefined {
+    return this.#outgoing.get(source);
+  }
+
+  get all(): readonly Outgoing[] {
+    return [...this.#outgoing.values()];
+  }
+
+  /** @throws what the node answered; ClientError `connection-lost` when the attachment ends meanwhile */
+  async publish(source: MediaSource, track: MediaStreamTrack, paused: boolean): Promise<Outgoing> {
+    const { device } = this.#options;
+    const codec = preferredCodec(source, device.sendRtpCapabilities);
+    const encodings = encodingsOf(source);
+    const producer = await this.transport.produce({
+      track,
+      ...(encodings === undefined ? {} : { encodings }),
+      ...(codec === undefined ? {} : { codec }),
+      codecOptions: codecOptionsOf(source),
+      stopTracks: false,
+      disableTrackOnPause: false,
+      appData: { source, paused },
+    });
+    try {
+      const producerId = await this.#paid(this.#producerIds, producer.id);
+      if (this.transport.closed) throw new ClientError('connection-lost');
+      if (paused) producer.pause();
+      const outgoing = { source, producer, producerId };
+      this.#outgoing.set(source, outgoing);
+      return outgoing;
+    } catch (error) {
+      producer.close();
+      throw error;
+    }
+  }
+
+  async unpublish(source: MediaSource): Promise<void> {
+    const outgoing = this.#outgoing.get(source);
+    if (outgoing === undefined) return;
+    this.#outgoing.delete(source);
+    outgoing.producer.close();
+    await this.#options.connection.request('unpublish', { producerId: outgoing.producerId });
+  }
+
+  /** @throws ClientError `not-published` */
+  async setPaused(source: MediaSource, paused: boolean): Promise<void> {
+    const { producer, producerId } = this.#get(source);
+    if (producer.paused === paused) return;
+    if (paused) producer.pause();
+    else producer.resume();
+    await this.#options.connection.request(paused ? 'pause-producer' : 'resume-producer', { producerId });
+  }
+
+  /** @throws ClientError `not-published` */
+  async replaceTrack(source: MediaSource, track: MediaStreamTrack | null): Promise<void> {
+    await this.#get(source).producer.replaceTrack({ track });
+  }
+
+  /** Opens the channel of a label ahead, so that the first message finds listeners on the other side. */
+  async openChannel(label: string): Promise<types.DataProducer> {
+    let opening = this.#channels.get(label);
+    if (opening === undefined) {
+      opening = this.#open(label).catch((error: unknown) => {
+        this.#channels.delete(label);
+        throw error;
+      });
+      this.#channels.set(label, opening);
+    }
+    return opening;
+  }
+
+  /** @throws ClientError `data-backlog` */
+  async sendData(label: string, payload: string | Uint8Array<ArrayBuffer>): Promise<void> {
+    const channel = await this.openChannel(label);
+    if (channel.bufferedAmount > MOST_BUFFERED_BYTES) throw new ClientError('data-backlog');
+    channel.send(payload);
+  }
+
+  restartIce(): void {
+    this.#link.restartIce();
+  }
+
+  close(): void {
+    this.#link.close();
+    this.#outgoing.clear();
+    this.#channels.clear();
+  }
+
+  async #open(label: string): Promise<types.DataProducer> {
+    const channel = await this.transport.produceData({ label, ordered: true });
+    const opened = new Promise<void>((resolve, reject) => {
+      if (channel.readyState === 'open') resolve();
+      channel.on('open', resolve);
+      const lost = () => reject(new ClientError('connection-lost'));
+      channel.on('close', lost);
+      channel.on('transportclose', lost);
+    });
+    try {
+      await Promise.all([opened, this.#paid(this.#dataProducerIds, channel.id)]);
+    } catch (error) {
+      channel.close();
+      throw error;
+    }
+    channel.on('close', () => this.#channels.delete(label));
+    return channel;
+  }
+
+  #get(source: MediaSource): Outgoing {
+    const outgoing = this.#outgoing.get(source);
+    if (outgoing === undefined) throw new ClientError('not-published');
+    return outgoing;
+  }
+
+  /** Notes what the node will answer under an id of our own. */
+  #owed<Id, Reply>(debts: Map<string, Promise<Id>>, reply: Promise<Reply>, idOf: (reply: Reply) => Id): string {
+    const localId = `local-${this.#nextLocalId}`;
+    this.#nextLocalId += 1;
+    const id = reply.then(idOf);
+    // Whoever asks for it gets the failure; nobody asking is no failure of its own.
+    id.catch(() => {});
+    debts.set(localId, id);
+    return localId;
+  }
+
+  #paid<Id>(debts: Map<string, Promise<Id>>, localId: string): Promise<Id> {
+    const id = debts.get(localId);
+    debts.delete(localId);
+    return id ?? Promise.reject(new ClientError('connection-lost'));
+  }
+}

@@ -1,0 +1,90 @@
+import type { Coordinates, NodeCandidate } from '@meridian/protocol';
+import { type Context, type ContextOptions, createContext } from './context.ts';
+import { isSdkError } from './errors.ts';
+import { type MeasuredRtt, probeNodes, toProbe } from './probing.ts';
+import { Stopwatch } from './room/timings.ts';
+
+/** What can be known before anybody decides to join. */
+export interface Surroundings {
+  /** Best first, as the service ranks them. */
+  readonly candidates: readonly NodeCandidate[];
+  readonly location: Coordinates | null;
+  /** Fastest first. */
+  readonly rtts: readonly MeasuredRtt[];
+  /** The node that answered fastest. At the join the service decides, by load and by room too. */
+  readonly nearest: { readonly node: NodeCandidate; readonly rttMs: number } | null;
+}
+
+/** Looking around, begun ahead of a join; see `prepare`. */
+export interface Preparation {
+  /** Rejects with what kept it from finding out, such as MeridianError `cluster-unavailable`. */
+  readonly surroundings: Promise<Surroundings>;
+  /** By the runtime's clock, milliseconds. */
+  readonly startedAtMs: number;
+  readonly context: Context;
+}
+
+/** Round trip times older than this are measured anew. Milliseconds. */
+const FRESH_FOR_MS = 180_000;
+/** One that opens the connection and three samples. */
+const PROBE_ROUND_TRIPS = 4;
+
+/**
+ * Does ahead of a join what needs no decision: fetches the user token and the list of nodes and
+ * measures the way to the best few. Passed to `join` as `preparation` it leaves four round trips
+ * between a click and the room.
+ * @throws ClientError `room-url-invalid`; MeridianError `region-unavailable`
+ */
+export function prepare(url: string | URL, options: ContextOptions = {}): Preparation {
+  const context = createContext(url, options);
+  const surroundings = lookAround(context, options.signal);
+  // Both are asked for again by the join, which reports what is wrong then.
+  surroundings.catch(() => {});
+  context.userTokens({ renew: false, signal: options.signal }).catch(() => {});
+  return { surroundings, startedAtMs: context.runtime.now(), context };
+}
+
+/** @throws what the service answered; ClientError `service-unreachable`, `aborted` */
+export async function lookAround(
+  context: Context,
+  signal: AbortSignal | undefined,
+  watch: Stopwatch = new Stopwatch(context.runtime.now),
+): Promise<Surroundings> {
+  const { api, coordinates, region, runtime } = context;
+  const reply = await watch.step('nodes', { roundTrips: 1 }, () => api.nodes(coordinates, signal));
+  const chosen = toProbe(reply.nodes, reply.probe, { region });
+  const rtts = await watch.step('probe', { roundTrips: PROBE_ROUND_TRIPS, after: ['nodes'] }, () =>
+    probeNodes(runtime, chosen, { signal, onMeasured: context.onProbe }),
+  );
+  const best = rtts[0];
+  const node = reply.nodes.find((candidate) => candidate.nodeId === best?.nodeId);
+  return {
+    candidates: reply.nodes,
+    location: reply.location,
+    rtts,
+    nearest: best === undefined || node === undefined ? null : { node, rttMs: best.rttMs },
+  };
+}
+
+/**
+ * The measured round trip times of a preparation that is good still, else of a new look around. One
+ * that fails leaves the choice to what the service knows, and lets it say what is wrong.
+ * @throws ClientError `aborted`
+ */
+export async function measuredRtts(
+  context: Context,
+  preparation: Preparation | undefined,
+  signal: AbortSignal | undefined,
+  watch: Stopwatch,
+): Promise<readonly MeasuredRtt[]> {
+  try {
+    if (preparation !== undefined && context.runtime.now() - preparation.startedAtMs < FRESH_FOR_MS) {
+      const found = await watch.step('prepare', { roundTrips: 0 }, () => preparation.surroundings);
+      return found.rtts;
+    }
+    return (await lookAround(context, signal, watch)).rtts;
+  } catch (error) {
+    if (isSdkError(error, 'aborted') && signal?.aborted) throw error;
+    return [];
+  }
+}

@@ -1,0 +1,102 @@
+import type { CreateSessionReply, JoinRoomReply, NodeId, Region, ReplyData } from '@meridian/protocol';
+import type { Device } from 'mediasoup-client';
+import type { Context } from '../context.ts';
+import { throwIfAborted } from '../errors.ts';
+import { withUserToken } from '../identity.ts';
+import { toDeviceCapabilities } from '../media/wire.ts';
+import type { MeasuredRtt } from '../probing.ts';
+import { SignallingConnection, type Welcome } from '../signalling/connection.ts';
+import type { Stopwatch } from './timings.ts';
+
+/** mediasoup-client's device, and for which router capabilities it was loaded. */
+export interface LoadedDevice {
+  readonly device: Device;
+  readonly key: string;
+}
+
+export interface AttachInput {
+  readonly context: Context;
+  readonly rtts: readonly MeasuredRtt[];
+  readonly region: Region | undefined;
+  readonly avoid: readonly NodeId[];
+  readonly previousSessionToken: string | undefined;
+  readonly autoSubscribe: boolean;
+  /** Of an earlier attachment; used again where it fits. */
+  readonly loadedDevice: LoadedDevice | undefined;
+  readonly watch: Stopwatch;
+  readonly signal: AbortSignal | undefined;
+  /** Told which node the service chose, before anything is tried there. */
+  readonly onNode: (nodeId: NodeId) => void;
+}
+
+/** A session that is attached to its node and has joined its room. */
+export interface Attached {
+  readonly session: CreateSessionReply;
+  readonly connection: SignallingConnection;
+  readonly loadedDevice: LoadedDevice;
+  readonly place: JoinRoomReply;
+  readonly joined: ReplyData<'join'>;
+}
+
+/**
+ * One attempt to get into the room: session, WebSocket, room token, join. Four round trips follow one
+ * another; the device is loaded beside the third.
+ * @throws what the service or the node answered; ClientError on the way there
+ */
+export async function attach(input: AttachInput): Promise<Attached> {
+  const { context, watch, signal } = input;
+  const { api, runtime, address, userTokens, coordinates } = context;
+  const before = ['prepare', 'user', 'invitation', 'probe'] as const;
+  const session = await watch.step('session', { roundTrips: 1, after: before }, () =>
+    withUserToken(userTokens, signal, (userToken) =>
+      api.createSession(
+        userToken,
+        {
+          rtts: input.rtts.slice(0, 64),
+          room: address.slug,
+          avoid: input.avoid.slice(-8),
+          ...(coordinates === undefined ? {} : { coordinates }),
+          ...(input.region === undefined ? {} : { region: input.region }),
+          ...(input.previousSessionToken === undefined ? {} : { previousSessionToken: input.previousSessionToken }),
+        },
+        signal,
+      ),
+    ),
+  );
+  input.onNode(session.decision.nodeId);
+  const connection = await watch.step('connect', { roundTrips: 1, after: ['session'] }, () =>
+    SignallingConnection.open({ runtime, wsUrl: session.wsUrl, sessionToken: session.sessionToken, signal }),
+  );
+  try {
+    const [place, loadedDevice] = await Promise.all([
+      watch.step('room-token', { roundTrips: 1, after: ['connect'] }, () =>
+        api.joinRoom(session.sessionToken, address.slug, signal),
+      ),
+      watch.step('device', { roundTrips: 0, after: ['connect'] }, () => loadDevice(input, connection.welcome)),
+    ]);
+    const joined = await watch.step('join', { roundTrips: 1, after: ['room-token', 'device'] }, () =>
+      connection.request(
+        'join',
+        {
+          roomToken: place.roomToken,
+          rtpCapabilities: loadedDevice.device.recvRtpCapabilities,
+          autoSubscribe: input.autoSubscribe,
+        },
+        { signal },
+      ),
+    );
+    throwIfAborted(signal);
+    return { session, connection, loadedDevice, place, joined };
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
+}
+
+async function loadDevice(input: AttachInput, welcome: Welcome): Promise<LoadedDevice> {
+  const key = JSON.stringify(welcome.routerRtpCapabilities);
+  if (input.loadedDevice?.key === key) return input.loadedDevice;
+  const device = input.context.runtime.createDevice();
+  await device.load({ routerRtpCapabilities: toDeviceCapabilities(welcome.routerRtpCapabilities) });
+  return { device, key };
+}

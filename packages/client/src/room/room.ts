@@ -1,0 +1,392 @@
+import {
+  assertNever,
+  type Grants,
+  type MediaSource,
+  type NodeId,
+  type Participant,
+  type PlacementDecision,
+  type ProducerId,
+  type ProducerInfo,
+  type Region,
+  type RoomView,
+  type SessionId,
+} from '@meridian/protocol';
+import type { Context } from '../context.ts';
+import { Emitter } from '../emitter.ts';
+import { ClientError, type SdkError, toSdkError } from '../errors.ts';
+import type { Shown } from '../media/layers.ts';
+import type { RemoteTrack } from '../media/receiver.ts';
+import { type RoomStats, StatsSampler } from '../stats/sampler.ts';
+import type { Attached } from './attach.ts';
+import type { ActiveSpeakers, Attachment } from './attachment.ts';
+import { RoomChat } from './chat.ts';
+import type { RoomEnd, RoomEvents } from './events.ts';
+import { type LocalPublication, Publications, type PublishOptions } from './publications.ts';
+import { Roster, type RosterChange } from './roster.ts';
+import type { JoinTimings, Stopwatch } from './timings.ts';
+import { Upkeep, type UpkeepHost } from './upkeep.ts';
+
+/** Where the room stands. */
+export type RoomPhase =
+  | { readonly name: 'connected' }
+  | { readonly name: 'reconnecting'; readonly attempt: number; readonly cause: SdkError }
+  | { readonly name: 'ended'; readonly end: RoomEnd };
+
+export interface RoomOptions {
+  readonly context: Context;
+  readonly attached: Attached;
+  readonly rtts: readonly { readonly nodeId: NodeId; readonly rttMs: number }[];
+  readonly autoSubscribe: boolean;
+  /** Data channels that are opened at once, so that a first message finds everybody listening. */
+  readonly dataLabels: readonly string[];
+  readonly watch: Stopwatch;
+}
+
+/** Where we are attached now. */
+export interface Whereabouts {
+  readonly nodeId: NodeId;
+  readonly region: Region;
+  readonly decision: PlacementDecision;
+}
+
+/**
+ * A room one is in. It stays the same object over reconnects and moves from node to node; `ended` is
+ * its last event. Made by `join`.
+ */
+export class Room extends Emitter<RoomEvents> {
+  readonly #upkeep: Upkeep;
+  readonly #roster = new Roster();
+  readonly #shown = new Map<ProducerId, Shown>();
+  readonly #tracks = new Map<ProducerId, RemoteTrack>();
+  /** Lines of chat: `chat.lines`, `chat.send`, `chat.loadOlder`. */
+  readonly chat: RoomChat;
+  readonly #publications: Publications;
+  readonly #sampler: StatsSampler;
+  readonly #watch: Stopwatch;
+  readonly #dataLabels: readonly string[];
+  #attached: Attached;
+  #speakers: ActiveSpeakers = { speakers: [], dominant: null };
+  #changeAnnounced = false;
+
+  constructor(options: RoomOptions) {
+    super();
+    const { attached, context } = options;
+    this.#attached = attached;
+    this.#watch = options.watch;
+    this.#dataLabels = options.dataLabels;
+    this.#sampler = new StatsSampler(context.runtime.now);
+    this.#publications = new Publications({
+      onChanged: () => this.#changed(),
+      onEnded: (source) => this.#onLocalEnded(source),
+      onTrouble: (error) => this.emit('trouble', error),
+    });
+    const { autoSubscribe, rtts } = options;
+    this.#upkeep = new Upkeep({
+      context,
+      attached,
+      autoSubscribe,
+      rtts,
+      roster: this.#roster,
+      shown: this.#shown,
+      host: this.#host(),
+    });
+    this.chat = new RoomChat({
+      context,
+      upkeep: this.#upkeep,
+      onLines: (fresh) => {
+        for (const message of fresh) this.emit('chat', message);
+        this.#changed();
+      },
+    });
+    this.#upkeep.start();
+  }
+
+  // what holds now
+
+  get phase(): RoomPhase {
+    const { state } = this.#upkeep;
+    switch (state.name) {
+      case 'connected':
+        return { name: 'connected' };
+      case 'reconnecting':
+        return { name: 'reconnecting', attempt: state.attempt, cause: state.cause };
+      case 'ended':
+        return { name: 'ended', end: state.end };
+      default:
+        return assertNever(state);
+    }
+  }
+
+  /** The room as it was at the (latest) join. */
+  get info(): RoomView {
+    return this.#attached.place.room;
+  }
+
+  get grants(): Grants {
+    return this.#attached.joined.grants;
+  }
+
+  /** Ourselves, as the others see us. */
+  get self(): Participant {
+    const { self } = this.#attached.joined;
+    return this.#roster.participant(self.sessionId) ?? self;
+  }
+
+  get whereabouts(): Whereabouts {
+    const { decision } = this.#attached.session;
+    return { nodeId: decision.nodeId, region: decision.region, decision };
+  }
+
+  /** Everybody, ourselves included, in order of arrival. */
+  get participants(): readonly Participant[] {
+    return this.#roster.participants;
+  }
+
+  /** What somebody else publishes. Our own is in `publications`. */
+  producerOf(sessionId: SessionId, source: MediaSource): ProducerInfo | undefined {
+    return this.#roster.producerOf(sessionId, source);
+  }
+
+  get producers(): readonly ProducerInfo[] {
+    return this.#roster.producers;
+  }
+
+  /** Media that comes in, by producer. */
+  get tracks(): ReadonlyMap<ProducerId, RemoteTrack> {
+    return this.#tracks;
+  }
+
+  get publications(): readonly LocalPublication[] {
+    return this.#publications.list;
+  }
+
+  publication(source: MediaSource): LocalPublication | undefined {
+    return this.#publications.get(source);
+  }
+
+  get activeSpeakers(): ActiveSpeakers {
+    return this.#speakers;
+  }
+
+  /** How long the join took, step by step. */
+  get timings(): JoinTimings {
+    return this.#watch.read();
+  }
+
+  // what we send
+
+  /**
+   * Publishes a track; it is published again after every reconnect until `unpublish`.
+   * @throws what the node answered; while reconnecting it returns at once and the track follows
+   */
+  publish(source: MediaSource, track: MediaStreamTrack, options: PublishOptions = {}): Promise<void> {
+    this.#mustBeIn();
+    return this.#publications.publish(source, track, options);
+  }
+
+  async unpublish(source: MediaSource): Promise<void> {
+    await this.#publications.unpublish(source);
+  }
+
+  /** @throws ClientError `not-published` */
+  mute(source: MediaSource): Promise<void> {
+    return this.#publications.setMuted(source, true);
+  }
+
+  /** @throws ClientError `not-published` */
+  unmute(source: MediaSource): Promise<void> {
+    return this.#publications.setMuted(source, false);
+  }
+
+  /**
+   * Sends from another device, without the others noticing more than a new picture. Null switches the
+   * device off and keeps the place: with `mute` before it, that is how a camera is turned off.
+   * @throws ClientError `not-published`
+   */
+  replaceTrack(source: MediaSource, track: MediaStreamTrack | null): Promise<void> {
+    return this.#publications.replaceTrack(source, track);
+  }
+
+  /** A message to everybody over data channels: quick, in order, not kept. @throws ClientError `data-backlog` */
+  async sendData(label: string, payload: string | Uint8Array<ArrayBuffer>, signal?: AbortSignal): Promise<void> {
+    const { sender } = await this.#upkeep.attachment(signal);
+    await sender.sendData(label, payload);
+  }
+
+  // what we receive
+
+  /** Asks for one producer's media; only needed when joined with `autoSubscribe: false`. */
+  async subscribe(producerId: ProducerId, signal?: AbortSignal): Promise<void> {
+    const { attached, receiver } = await this.#upkeep.attachment(signal);
+    await receiver.open(await attached.connection.request('subscribe', { producerId }, { signal }));
+  }
+
+  async unsubscribe(producerId: ProducerId, signal?: AbortSignal): Promise<void> {
+    const { attached, receiver } = await this.#upkeep.attachment(signal);
+    const incoming = receiver.consumerOf(producerId);
+    if (incoming === undefined) return;
+    receiver.closed(incoming.consumerId);
+    await attached.connection.request('unsubscribe', { consumerId: incoming.consumerId }, { signal });
+  }
+
+  /**
+   * Says in which size a video is shown, in device pixels, or that nobody sees it. The node then sends
+   * the layer that fits, or nothing. Kept over reconnects.
+   */
+  setShown(producerId: ProducerId, shown: Shown): void {
+    this.#shown.set(producerId, shown);
+    void this.#upkeep.current?.receiver.shownChanged(producerId);
+  }
+
+  /** One look at the quality of the call; rates are against the look before. */
+  async stats(signal?: AbortSignal): Promise<RoomStats> {
+    return this.#sampler.sample(await this.#upkeep.attachment(signal), this.#roster, signal);
+  }
+
+  // what moderators may do
+
+  /** @throws MeridianError `forbidden` */
+  async kick(sessionId: SessionId, signal?: AbortSignal): Promise<void> {
+    const { attached } = await this.#upkeep.attachment(signal);
+    await attached.connection.request('kick', { sessionId }, { signal });
+  }
+
+  /** Ends the room for everybody. @throws MeridianError `forbidden` */
+  async endForAll(signal?: AbortSignal): Promise<void> {
+    const { attached } = await this.#upkeep.attachment(signal);
+    await attached.connection.request('end-room', {}, { signal });
+  }
+
+  /** Idempotent. Stops what was published, closes everything; resolves when the node has heard it. */
+  leave(): Promise<void> {
+    return this.#upkeep.leave();
+  }
+
+  // what we are told
+
+  #host(): UpkeepHost {
+    return {
+      onAttached: (attachment) => this.#onAttached(attachment),
+      onDetached: () => this.#publications.suspend(),
+      onSettled: (attachment) => this.#onSettled(attachment),
+      onReconnecting: (waiting) => {
+        this.emit('reconnecting', waiting);
+        this.#changed();
+      },
+      onReconnected: (attachment, afterMs) => {
+        const { nodeId, region } = attachment.attached.session.decision;
+        this.emit('reconnected', { nodeId, region, afterMs });
+        this.chat.catchUp().catch((error: unknown) => this.emit('trouble', toSdkError(error)));
+      },
+      onEnded: (end) => this.#onEnded(end),
+      onRoster: (changes) => this.#onRoster(changes),
+      onTrack: (track) => this.#onTrack(track),
+      onTrackGone: (track) => this.#dropTrack(track),
+      onData: (message) => this.emit('data', message),
+      onChat: (message) => this.chat.receive(message),
+      onSpeakers: (speakers) => {
+        this.#speakers = speakers;
+        this.emit('active-speakers', speakers);
+        this.#changed();
+      },
+      onRelayTrouble: (trouble) => this.emit('relay-trouble', trouble),
+      onTrouble: (error) => this.emit('trouble', error),
+      onConnected: (direction) => this.#watch.mark(direction === 'send' ? 'send-connected' : 'receive-connected'),
+    };
+  }
+
+  #onAttached(attachment: Attachment): void {
+    this.#attached = attachment.attached;
+    this.#speakers = { speakers: [], dominant: null };
+    this.#publications.use(attachment.sender);
+    for (const label of this.#dataLabels) {
+      attachment.sender.openChannel(label).catch((error: unknown) => {
+        if (this.#upkeep.current === attachment) this.emit('trouble', toSdkError(error));
+      });
+    }
+    this.#changed();
+  }
+
+  /** What the stay before still played and nobody sends any more goes now. */
+  #onSettled(attachment: Attachment): void {
+    const flowing = new Set(attachment.receiver.tracks);
+    for (const track of [...this.#tracks.values()]) if (!flowing.has(track)) this.#dropTrack(track);
+  }
+
+  #onRoster(changes: readonly RosterChange[]): void {
+    for (const change of changes) {
+      switch (change.type) {
+        case 'participant-joined':
+        case 'participant-updated':
+          this.emit(change.type, change.participant);
+          break;
+        case 'participant-left':
+          this.emit(change.type, { participant: change.participant, reason: change.reason });
+          break;
+        case 'producer-closed': {
+          const { producerId } = change.producer;
+          const track = this.#tracks.get(producerId);
+          if (track !== undefined) this.#dropTrack(track);
+          this.#shown.delete(producerId);
+          this.emit(change.type, change.producer);
+          break;
+        }
+        case 'producer-opened':
+        case 'producer-updated':
+          this.emit(change.type, change.producer);
+      }
+    }
+    this.#changed();
+  }
+
+  #onTrack(remote: RemoteTrack): void {
+    this.#tracks.set(remote.producerId, remote);
+    if (remote.track.muted) {
+      remote.track.addEventListener('unmute', () => this.#watch.mark('first-media'), { once: true });
+    } else {
+      this.#watch.mark('first-media');
+    }
+    this.emit('track-added', remote);
+    this.#changed();
+  }
+
+  #dropTrack(remote: RemoteTrack): void {
+    if (this.#tracks.get(remote.producerId) !== remote) return;
+    this.#tracks.delete(remote.producerId);
+    this.emit('track-removed', remote);
+    this.#changed();
+  }
+
+  #onLocalEnded(source: MediaSource): void {
+    if (source === 'screen' || source === 'screen-audio') {
+      this.#publications.unpublish(source).catch((error: unknown) => this.emit('trouble', toSdkError(error)));
+    }
+    this.emit('local-track-ended', { source });
+    this.#changed();
+  }
+
+  #onEnded(end: RoomEnd): void {
+    this.#publications.close();
+    for (const track of [...this.#tracks.values()]) this.#dropTrack(track);
+    this.#changeAnnounced = true;
+    this.emit('changed', undefined);
+    this.emit('ended', end);
+    this.removeAllListeners();
+  }
+
+  #mustBeIn(): void {
+    const { phase } = this;
+    if (phase.name === 'ended') throw phase.end.error ?? new ClientError('room-left');
+  }
+
+  /** Listeners hear once of all that changed in the same turn. */
+  #changed(): void {
+    if (this.#changeAnnounced) return;
+    this.#changeAnnounced = true;
+    queueMicrotask(() => {
+      if (this.#upkeep.state.name === 'ended') return;
+      this.#changeAnnounced = false;
+      this.emit('changed', undefined);
+    });
+  }
+}
