@@ -41,6 +41,8 @@ export async function buildApp(services: Services, logger: FastifyBaseLogger): P
       sendError(error, request, reply, metrics);
     },
   }).withTypeProvider<ZodTypeProvider>();
+  // JSON is the only language spoken here.
+  app.removeContentTypeParser('text/plain');
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   app.setErrorHandler((error, request, reply) => sendError(error, request, reply, metrics));

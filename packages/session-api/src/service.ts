@@ -19,6 +19,7 @@ import { Metrics } from './metrics.ts';
 import { RoomAccess } from './rooms/access.ts';
 import { RoomNaming } from './rooms/naming.ts';
 import type { Services } from './services.ts';
+import { Placer } from './sessions/placer.ts';
 import { TokenIssuer } from './tokens/issue.ts';
 import { KeyRing } from './tokens/key-ring.ts';
 import { TokenVerifier } from './tokens/verify.ts';
@@ -161,6 +162,7 @@ async function compose(
       now,
       onFailed: (err) => logger.warn({ err }, 'the name of a room was not written'),
     }),
+    placer: new Placer({ registry: cluster.registry, metrics, random: () => random.fraction() }),
     locate,
     metrics,
   };

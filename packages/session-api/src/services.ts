@@ -10,6 +10,7 @@ import type { Locate } from './location/geoip.ts';
 import type { Metrics } from './metrics.ts';
 import type { RoomAccess } from './rooms/access.ts';
 import type { RoomNaming } from './rooms/naming.ts';
+import type { Placer } from './sessions/placer.ts';
 import type { TokenIssuer } from './tokens/issue.ts';
 import type { KeyRing } from './tokens/key-ring.ts';
 import type { TokenVerifier } from './tokens/verify.ts';
@@ -30,6 +31,7 @@ export interface Services {
   readonly attempts: { readonly login: AttemptWindow; readonly register: AttemptWindow };
   readonly rooms: RoomAccess;
   readonly naming: RoomNaming;
+  readonly placer: Placer;
   readonly locate: Locate;
   readonly metrics: Metrics;
 }

@@ -39,7 +39,11 @@ export async function rotateKeys(request: RotationRequest): Promise<Rotation> {
   const somethingSigns = kept.some((key) => key.signsFromMs <= nowMs);
   const created = await createKeyFile(keysDir, {
     nowMs,
-    signsFromMs: somethingSigns ? nowMs + publishAheadMs : nowMs,
+    // Always after the youngest there is, so that every instance puts the keys into the same order.
+    signsFromMs: Math.max(
+      somethingSigns ? nowMs + publishAheadMs : nowMs,
+      ...(somethingSigns ? kept.map((key) => key.signsFromMs + 1) : []),
+    ),
   });
   const { retired } = planKeys([...kept, created], nowMs, lifetimes);
   for (const { kid } of retired) await removeKeyFile(keysDir, kid);

@@ -1,4 +1,3 @@
-import { selectNode } from '@meridian/placement';
 import {
   CreateSessionReply,
   CreateSessionRequest,
@@ -23,7 +22,7 @@ interface Destination {
 }
 
 export const createSession: Route = (app, services) => {
-  const { config, auth, cluster, issuer, metrics, locate, clock, random } = services;
+  const { config, auth, placer, issuer, metrics, locate, clock } = services;
   const ice = { stunUrls: config.stunUrls, turnUrls: config.turnUrls, credentials: turnCredentialsOf(config) };
   app.route({
     method: 'POST',
@@ -50,33 +49,19 @@ export const createSession: Route = (app, services) => {
       const { rtts, coordinates, room, region, avoid, previousSessionToken } = request.body;
       if (region !== undefined && !config.allowForcedRegion) throw new MeridianError('region-forced-refused');
 
-      const { nodes, selection, destination, sessionId } = await metrics.step('place', async () => {
-        const [nodes, destination, sessionId] = await Promise.all([
-          cluster.registry.list(),
-          destinationOf(services, room, caller.userId),
-          sessionIdFor(services, previousSessionToken, caller.userId),
-        ]);
-        const selection = selectNode({
-          nodes,
+      const [destination, sessionId] = await Promise.all([
+        destinationOf(services, room, caller.userId),
+        sessionIdFor(services, previousSessionToken, caller.userId),
+      ]);
+      const { decision, node, reserved } = await metrics.step('place', () =>
+        placer.place(sessionId, {
           rtts: new Map(rtts.map(({ nodeId, rttMs }) => [nodeId, rttMs])),
           location: locateClient(locate, coordinates, request.ip).location,
           roomNodes: destination.roomNodes,
           forcedRegion: region,
           avoid: new Set(avoid),
-          random: random.fraction,
-        });
-        return { nodes, selection, destination, sessionId };
-      });
-      if (selection.rejected) {
-        metrics.placement(selection.reason);
-        throw new MeridianError(selection.reason);
-      }
-      const { decision } = selection;
-      metrics.placement(decision.reason);
-      const chosen = nodes.find(({ record }) => record.nodeId === decision.nodeId);
-      if (chosen === undefined) throw new MeridianError('no-healthy-node');
-
-      // Reserved before the answer goes out, so that a burst of joins does not pile up on one node.
+        }),
+      );
       const [{ token, expiresAtMs }] = await Promise.all([
         issuer.session({
           sub: caller.userId,
@@ -86,14 +71,14 @@ export const createSession: Route = (app, services) => {
           roomHint: destination.roomId,
           ver: caller.kind === 'account' ? caller.tokenVersion : undefined,
         }),
-        metrics.step('reserve', () => cluster.registry.reserve(decision.nodeId, sessionId)),
+        reserved,
       ]);
       request.log.info({ sessionId, nodeId: decision.nodeId, reason: decision.reason }, 'session placed');
       return reply.code(201).send({
         sessionId,
         sessionToken: token,
         expiresAtMs,
-        wsUrl: chosen.record.wsUrl,
+        wsUrl: node.wsUrl,
         decision,
         iceServers: iceServersFor(ice, caller.userId, clock.now()),
       });

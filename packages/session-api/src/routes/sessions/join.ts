@@ -33,7 +33,7 @@ export const joinRoom: Route = (app, { auth, rooms, cluster, issuer, ids, metric
       tags: ['sessions'],
       summary: 'Get a place in a room and the room token, which works once; the WebSocket must be attached',
       params: RoomParams,
-      body: JoinRoomRequest.optional(),
+      body: JoinRoomRequest,
       response: { 200: JoinRoomReply },
     },
     handler: async (request) => {
