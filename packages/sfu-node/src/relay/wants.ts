@@ -105,7 +105,8 @@ export class Wants {
     want.holders -= 1;
     if (want.holders > 0 || this.#wants.get(key) !== want) return;
     want.cancelGrace = this.#options.clock.after(this.#options.graceMs, () => {
-      if (want.holders > 0 || this.#wants.get(key) !== want) return;
+      // A claim made meanwhile would have cancelled this.
+      if (this.#wants.get(key) !== want) return;
       this.#wants.delete(key);
       want.ready.reject(new MeridianError('closed'));
       this.#options.onChange();
