@@ -14,6 +14,13 @@ import { fromSctpStreamParameters, toRtpParameters, toSctpStreamParameters } fro
 import type { PlacedRouter } from '../workers/slot.ts';
 import type { Guard, ParticipantEvents, Tell } from './events.ts';
 
+/**
+ * libwebrtc drops a key frame request that comes less than 300 ms after the one before, and the worker
+ * asks again only after a second: that second would be black. So a request that comes too soon (the
+ * pipe's own, then the far viewer's; several viewers at once) waits until the browser will heed it.
+ */
+const KEY_FRAME_REQUEST_DELAY_MS = 330;
+
 /** What one participant publishes. */
 export class Publications {
   readonly #sessionId: SessionId;
@@ -54,7 +61,12 @@ export class Publications {
     const { kind, source, paused } = options;
     const producer = await this.#guard.opened(
       'produce',
-      this.#transport.produce({ kind, paused, rtpParameters: toRtpParameters(options.rtpParameters) }),
+      this.#transport.produce({
+        kind,
+        paused,
+        rtpParameters: toRtpParameters(options.rtpParameters),
+        keyFrameRequestDelay: KEY_FRAME_REQUEST_DELAY_MS,
+      }),
     );
     const id = ProducerId.parse(producer.id);
     const entry: RoomProducer = { type: 'media', id, kind, source, producer, ...this.#own() };

@@ -1,0 +1,4 @@
+export { FakeMediaEngine } from './engine.ts';
+export type { FakeParticipant } from './participant.ts';
+export type { FakeRelayEnd } from './relay-end.ts';
+export type { FakeRoom } from './room.ts';
