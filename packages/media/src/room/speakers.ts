@@ -2,6 +2,7 @@ import type { ProducerId, SessionId } from '@meridian/protocol';
 import type { types } from 'mediasoup';
 import type { MediaClock, MediaLogger } from '../options.ts';
 import type { ActiveSpeakers } from '../ports.ts';
+import { Throttle } from './throttle.ts';
 
 /** Volumes are looked at, and reported, this often at most. */
 const INTERVAL_MS = 300;
@@ -15,15 +16,13 @@ const THRESHOLD_DBOV = -70;
  */
 export class Speakers {
   readonly #router: types.Router;
-  readonly #clock: MediaClock;
+  readonly #report: Throttle;
   readonly #logger: MediaLogger;
   readonly #emit: (speakers: ActiveSpeakers) => void;
   readonly #sessions = new Map<string, SessionId>();
   #observers: Promise<[types.AudioLevelObserver, types.ActiveSpeakerObserver]> | undefined;
   #speakers: ActiveSpeakers['speakers'] = [];
   #dominant: string | undefined;
-  #emittedAtMs = Number.NEGATIVE_INFINITY;
-  #later: NodeJS.Timeout | undefined;
   #closed = false;
 
   constructor(options: {
@@ -33,7 +32,7 @@ export class Speakers {
     emit: (speakers: ActiveSpeakers) => void;
   }) {
     this.#router = options.router;
-    this.#clock = options.clock;
+    this.#report = new Throttle({ everyMs: INTERVAL_MS, clock: options.clock, action: () => this.#send() });
     this.#logger = options.logger;
     this.#emit = options.emit;
   }
@@ -64,12 +63,12 @@ export class Speakers {
     const spoke = this.#dominant === producerId || this.#speakers.some((speaker) => speaker.sessionId === sessionId);
     if (this.#dominant === producerId) this.#dominant = undefined;
     this.#speakers = this.#speakers.filter((speaker) => speaker.sessionId !== sessionId);
-    if (spoke) this.#report();
+    if (spoke) this.#report.call();
   }
 
   close(): void {
     this.#closed = true;
-    clearTimeout(this.#later);
+    this.#report.close();
     this.#sessions.clear();
     this.#observers?.then(
       (observers) => {
@@ -98,37 +97,21 @@ export class Speakers {
       this.#speakers = [...bySession]
         .map(([sessionId, volume]) => ({ sessionId, volume }))
         .sort((a, b) => b.volume - a.volume);
-      this.#report();
+      this.#report.call();
     });
     levels.on('silence', () => {
       this.#speakers = [];
-      this.#report();
+      this.#report.call();
     });
     dominant.on('dominantspeaker', ({ producer }) => {
       if (!this.#sessions.has(producer.id)) return;
       this.#dominant = producer.id;
-      this.#report();
+      this.#report.call();
     });
     return [levels, dominant];
   }
 
-  /** Now, or as soon as the interval since the last report is over. */
-  #report(): void {
-    if (this.#closed || this.#later !== undefined) return;
-    const waitMs = this.#emittedAtMs + INTERVAL_MS - this.#clock.nowMs();
-    if (waitMs <= 0) {
-      this.#send();
-      return;
-    }
-    this.#later = setTimeout(() => {
-      this.#later = undefined;
-      if (!this.#closed) this.#send();
-    }, waitMs);
-    this.#later.unref();
-  }
-
   #send(): void {
-    this.#emittedAtMs = this.#clock.nowMs();
     const dominant = this.#dominant === undefined ? undefined : this.#sessions.get(this.#dominant);
     this.#emit({ speakers: this.#speakers, dominant: dominant ?? null });
   }

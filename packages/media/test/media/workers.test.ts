@@ -247,6 +247,31 @@ describe('the workers of a node', () => {
       expect(ended).toEqual(consumed.slice(0, -1));
     });
 
+    it('bears that one of them dies while a pause is on its way there', async () => {
+      const engine = await start(tiny);
+      const { room, one, two } = await grown(engine);
+      const camera = await publish(room, { source: 'camera', placed: one });
+      await receive(room, camera.producerId, two);
+      const unhandled: unknown[] = [];
+      const onUnhandled = (reason: unknown) => unhandled.push(reason);
+      process.on('unhandledRejection', onUnhandled);
+      try {
+        const pid = two.worker.worker.pid;
+        // It answers no more, but is not dead yet: what is asked of it now is never answered.
+        process.kill(pid, 'SIGSTOP');
+        const sink = await receive(room, camera.producerId, one);
+        await camera.producer.pause();
+        await eventually('the pause has come to the pipe', () => sink.consumer.producerPaused);
+        process.kill(pid, 'SIGKILL');
+        await eventually('it is dead', () => two.router.closed);
+        await camera.producer.resume();
+        expect(room.closed).toBe(false);
+        expect(unhandled).toEqual([]);
+      } finally {
+        process.off('unhandledRejection', onUnhandled);
+      }
+    });
+
     it.each(['first', 'second'] as const)('keeps the people of the other when the %s dies', async (which) => {
       const engine = await start(tiny);
       const { room, first, second, one, two } = await grown(engine);
