@@ -31,10 +31,12 @@ export class Placer {
   }
 
   /** @throws MeridianError `no-healthy-node`, `region-unavailable`, `cluster-unavailable` */
-  place(sessionId: SessionId, client: Omit<SelectionInput, 'nodes' | 'random'>): Promise<Placement> {
+  async place(sessionId: SessionId, client: Omit<SelectionInput, 'nodes' | 'random'>): Promise<Placement> {
+    // Brings the view up to date for all who wait, side by side: with Redis away they fail together, not in turn.
+    await this.#options.registry.list();
     const turn = this.#last.then(() => this.#place(sessionId, client));
     this.#last = turn.catch(() => {});
-    return turn;
+    return await turn;
   }
 
   async #place(sessionId: SessionId, client: Omit<SelectionInput, 'nodes' | 'random'>): Promise<Placement> {
