@@ -54,6 +54,8 @@ export interface MediaEngineOptions {
   readonly relayConnectTimeoutMs?: number;
   /** How often the workers' CPU is measured, milliseconds. Default 2,000. */
   readonly measureEveryMs?: number;
+  /** A worker that answers nothing for so long is taken for hanging and replaced, milliseconds. Default 10,000. */
+  readonly workerHangMs?: number;
   readonly logger?: MediaLogger;
   readonly clock?: MediaClock;
 }
@@ -73,6 +75,7 @@ export interface MediaSettings {
   readonly emptyRoomLingerMs: number;
   readonly relayConnectTimeoutMs: number;
   readonly measureEveryMs: number;
+  readonly workerHangMs: number;
   readonly logger: MediaLogger;
   readonly clock: MediaClock;
 }
@@ -92,6 +95,7 @@ export function withDefaults(options: MediaEngineOptions, cores: number): MediaS
     emptyRoomLingerMs: options.emptyRoomLingerMs ?? 5_000,
     relayConnectTimeoutMs: options.relayConnectTimeoutMs ?? 15_000,
     measureEveryMs: options.measureEveryMs ?? 2_000,
+    workerHangMs: options.workerHangMs ?? 10_000,
     logger: options.logger ?? silentLogger,
     clock: options.clock ?? monotonicClock,
   };

@@ -8,6 +8,7 @@ import { type PoolWorker, Slot } from './slot.ts';
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 const RESTART_FIRST_MS = 100;
 const RESTART_MOST_MS = 5_000;
+const END_WITHIN_MS = 2_000;
 
 /**
  * mediasoup closes a worker by itself on SIGINT and SIGTERM. When media ends is for the engine's owner
@@ -48,7 +49,7 @@ export class WorkerPool {
       await pool.close();
       throw mediaFailure(failed.reason, 'a media worker could not be started', { rejected: 'media-unavailable' });
     }
-    pool.#measuring = setInterval(() => void pool.#measure(), settings.measureEveryMs);
+    pool.#measuring = setInterval(() => pool.#measure(), settings.measureEveryMs);
     pool.#measuring.unref();
     return pool;
   }
@@ -153,16 +154,36 @@ export class WorkerPool {
     this.#restarts.add(timer);
   }
 
-  async #measure(): Promise<void> {
-    // One that dies meanwhile is no longer of interest.
-    await Promise.allSettled(this.#live().map((slot) => slot.measure(() => this.#settings.clock.nowMs())));
+  #measure(): void {
+    const { clock, measureEveryMs, workerHangMs, logger } = this.#settings;
+    for (const slot of this.#live()) {
+      // One that dies meanwhile is no longer of interest.
+      slot.measure(() => clock.nowMs()).catch(() => {});
+      // Counted in rounds and not by the clock: a machine that slept has no hanging workers.
+      if (slot.unanswered * measureEveryMs < workerHangMs) continue;
+      logger.error({ worker: slot.index, pid: slot.worker.pid }, 'media worker hangs: it is ended and replaced');
+      killProcess(slot.worker.pid);
+    }
   }
 }
 
+/** Asks the worker to end, and makes it end when it does not. */
 function endWorker(worker: types.Worker): Promise<void> {
   if (worker.subprocessClosed) return Promise.resolve();
   return new Promise((resolve) => {
-    worker.once('subprocessclose', resolve);
+    const deadline = setTimeout(() => killProcess(worker.pid), END_WITHIN_MS);
+    worker.once('subprocessclose', () => {
+      clearTimeout(deadline);
+      resolve();
+    });
     worker.close();
   });
+}
+
+function killProcess(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It is gone already.
+  }
 }

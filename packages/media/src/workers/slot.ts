@@ -43,6 +43,8 @@ export class Slot implements PoolWorker {
   /** Routers that are being made: they count for placement at once. */
   #opening = 0;
   #measured: { cpuSeconds: number; atMs: number } | undefined;
+  #measuring = false;
+  #unanswered = 0;
 
   constructor(index: number, worker: types.Worker, webRtcServer: types.WebRtcServer) {
     this.index = index;
@@ -80,14 +82,29 @@ export class Slot implements PoolWorker {
     return { cpuSeconds: (usage.ru_utime + usage.ru_stime) / 1000, rssBytes: rssKib * 1024 };
   }
 
-  /** Sets `cpu` from the growth since the measuring before. */
+  /** How often in a row `measure` found the question before still unanswered. */
+  get unanswered(): number {
+    return this.#unanswered;
+  }
+
+  /** Sets `cpu` from the growth since the measuring before. Asks only when the last question was answered. */
   async measure(nowMs: () => number): Promise<void> {
-    const { cpuSeconds } = await this.usage();
-    const atMs = nowMs();
-    const before = this.#measured;
-    this.#measured = { cpuSeconds, atMs };
-    if (before === undefined || atMs <= before.atMs) return;
-    this.cpu = Math.min(1, Math.max(0, ((cpuSeconds - before.cpuSeconds) * 1000) / (atMs - before.atMs)));
+    if (this.#measuring) {
+      this.#unanswered++;
+      return;
+    }
+    this.#measuring = true;
+    try {
+      const { cpuSeconds } = await this.usage();
+      const atMs = nowMs();
+      const before = this.#measured;
+      this.#measured = { cpuSeconds, atMs };
+      this.#unanswered = 0;
+      if (before === undefined || atMs <= before.atMs) return;
+      this.cpu = Math.min(1, Math.max(0, ((cpuSeconds - before.cpuSeconds) * 1000) / (atMs - before.atMs)));
+    } finally {
+      this.#measuring = false;
+    }
   }
 
   #place(roomId: RoomId, router: types.Router): PlacedRouter {

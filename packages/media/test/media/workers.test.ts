@@ -113,6 +113,33 @@ describe('the workers of a node', () => {
     await eventually('new rooms are served again', async () => (await engine.openRoom(newRoomId())).closed === false);
   });
 
+  it('are replaced when they hang', async () => {
+    const engine = await start({ workers: 1, measureEveryMs: 20, workerHangMs: 500 });
+    const room = await engine.openRoom(newRoomId());
+    const participant = await join(engine, room);
+    const pid = await pidOf(engine, room);
+
+    process.kill(pid, 'SIGSTOP');
+    const waiting = participant.restartIce(sendIdOf(participant));
+
+    await expect(waiting).rejects.toMatchObject({ code: 'closed' });
+    expect(room.closed).toBe(true);
+    await eventually('another takes its place', () => engine.load().workers === 1);
+    await join(engine, await engine.openRoom(room.roomId));
+  });
+
+  it('end with the engine even when they hang', async () => {
+    const engine = await start({ workers: 1 });
+    const { workers } = await engine.dump();
+    const [pid] = workers.map((worker) => worker.pid);
+    if (pid === undefined) throw new Error('no worker');
+    process.kill(pid, 'SIGSTOP');
+
+    await engine.close();
+
+    expect(() => process.kill(pid, 0)).toThrow('ESRCH');
+  });
+
   it('leave the process its own signal handlers', async () => {
     const before = (['SIGINT', 'SIGTERM'] as const).map((signal) => process.listenerCount(signal));
 
