@@ -47,6 +47,7 @@ export class NodeAnnouncer implements NodeAnnouncement {
   #anew = false;
   #beats = 0;
   #lastEcho = 0;
+  #listeningSince = 0;
   #trouble: unknown;
   #next: NodeJS.Timeout | undefined;
   #expiry: NodeJS.Timeout | undefined;
@@ -74,9 +75,13 @@ export class NodeAnnouncer implements NodeAnnouncement {
   async start(): Promise<void> {
     this.#stopListening = await this.#options.subscriber.listen(this.#channel, {
       message: (text) => this.#hear(text),
-      resubscribed: () => this.#beatNow(),
+      resubscribed: () => {
+        this.#listeningSince = performance.now();
+        this.#beatNow();
+      },
     });
     this.#lastEcho = performance.now();
+    this.#listeningSince = this.#lastEcho;
     try {
       await this.#enqueue('announce');
     } catch (error) {
@@ -122,6 +127,7 @@ export class NodeAnnouncer implements NodeAnnouncement {
     } catch (error) {
       logger.warn({ err: error, nodeId }, 'the node could not be withdrawn; its entry expires by itself');
     } finally {
+      terms.setLost(nodeId, false);
       hosted.forget(nodeId);
       attached.forget(nodeId);
     }
@@ -161,9 +167,12 @@ export class NodeAnnouncer implements NodeAnnouncement {
   /** A node that has not heard itself for half a lease asks whether it can be heard, and claims nothing. */
   #mode(): 'claim' | 'probe' {
     const { leaseMs, subscriber } = this.#options;
-    const silentMs = performance.now() - this.#lastEcho;
-    if (silentMs <= leaseMs / 2) return 'claim';
-    if (silentMs > leaseMs) subscriber.restart();
+    const now = performance.now();
+    if (now - this.#lastEcho <= leaseMs / 2) return 'claim';
+    if (now - Math.max(this.#lastEcho, this.#listeningSince) > leaseMs / 2) {
+      this.#listeningSince = now;
+      subscriber.restart();
+    }
     return 'probe';
   }
 
@@ -235,6 +244,7 @@ export class NodeAnnouncer implements NodeAnnouncement {
     this.#anew = false;
     this.#trouble = undefined;
     this.#state = 'announced';
+    this.#options.terms.setLost(this.#record.nodeId, false);
     if (!returned) return;
     this.#options.logger.info({ nodeId: this.#record.nodeId }, 'the node is announced again');
     this.#events.emit('restored');
@@ -243,6 +253,7 @@ export class NodeAnnouncer implements NodeAnnouncement {
   #lose(cause: unknown): void {
     if (this.#state !== 'announced') return;
     this.#state = 'lost';
+    this.#options.terms.setLost(this.#record.nodeId, true);
     clearTimeout(this.#expiry);
     this.#options.logger.warn({ err: cause, nodeId: this.#record.nodeId }, 'the node has dropped out of the cluster');
     this.#events.emit('lost', cause);

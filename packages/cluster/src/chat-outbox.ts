@@ -18,6 +18,8 @@ const GROUP = 'store';
 const MOST_LINES = 100;
 /** Pause between two looks at an empty queue, milliseconds. */
 const IDLE_MS = 200;
+/** How often others look whether the drainer is still there, milliseconds. */
+const STANDBY_MS = 1_000;
 /** A drainer that dies is followed by another one after this time, milliseconds. */
 const LOCK_MS = 3_000;
 const MAX_BACK_OFF_MS = 5_000;
@@ -70,12 +72,12 @@ export class RedisChatOutbox implements ChatOutbox {
     const { signal } = options;
     for (let failures = 0; !signal.aborted; ) {
       try {
-        await locks.withLock('chat-outbox', { ttlMs: LOCK_MS, signal }, (held) =>
-          this.#drainHeld(keep, options.consumer, held.signal, () => {
+        const held = await locks.withLock('chat-outbox', { ttlMs: LOCK_MS, signal }, ({ signal: until }) =>
+          this.#drainHeld(keep, options.consumer, until, () => {
             failures = 0;
           }),
         );
-        await pause(IDLE_MS, signal);
+        await pause(held.outcome === 'not-acquired' ? STANDBY_MS : IDLE_MS, signal);
       } catch (error) {
         if (signal.aborted) return;
         failures += 1;

@@ -90,7 +90,14 @@ class RedisCluster implements Cluster {
       maxAgeMs: options.maxAgeMs ?? 1_000,
       reservationMs: options.reservationMs ?? 15_000,
     });
-    this.leases = new RedisSessionLeases({ connection, keys, records, hosted, attached: this.#attached });
+    this.leases = new RedisSessionLeases({
+      connection,
+      keys,
+      records,
+      hosted,
+      terms: this.#terms,
+      attached: this.#attached,
+    });
     this.rooms = new RedisRoomState({
       connection,
       keys,

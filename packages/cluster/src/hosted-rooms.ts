@@ -2,6 +2,7 @@ import type { NodeId, RoomId } from '@meridian/protocol';
 import { z } from 'zod';
 import type { Keys } from './keys.ts';
 import type { RedisConnection } from './redis/connection.ts';
+import { unavailable } from './redis/failures.ts';
 import { SCRIPTS } from './scripts.ts';
 
 /** How long a node's index of rooms outlives its last heartbeat when nobody sweeps it, milliseconds. */
@@ -127,6 +128,7 @@ export class HostedRooms {
  */
 export class NodeTerms {
   readonly #terms = new Map<NodeId, number>();
+  readonly #lost = new Set<NodeId>();
 
   /** 0 for a node that was not announced through this object; such a node is never swept. */
   of(nodeId: NodeId): number {
@@ -135,5 +137,22 @@ export class NodeTerms {
 
   set(nodeId: NodeId, term: number): void {
     this.#terms.set(nodeId, term);
+  }
+
+  setLost(nodeId: NodeId, lost: boolean): void {
+    if (lost) this.#lost.add(nodeId);
+    else this.#lost.delete(nodeId);
+  }
+
+  isLost(nodeId: NodeId): boolean {
+    return this.#lost.has(nodeId);
+  }
+
+  /**
+   * A node that has dropped out may have been swept already: what it wrote now, nobody would sweep again.
+   * @throws MeridianError `cluster-unavailable`
+   */
+  assertNotLost(nodeId: NodeId): void {
+    if (this.#lost.has(nodeId)) throw unavailable(`${nodeId} has dropped out of the cluster`);
   }
 }

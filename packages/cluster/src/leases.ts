@@ -1,6 +1,6 @@
 import type { Epoch, NodeId, Region, RoomId, SessionId, SessionLease, UserId } from '@meridian/protocol';
 import { MeridianError } from '@meridian/protocol';
-import { type HostedRooms, INDEX_TTL_MS } from './hosted-rooms.ts';
+import { type HostedRooms, INDEX_TTL_MS, type NodeTerms } from './hosted-rooms.ts';
 import type { Keys } from './keys.ts';
 import type { SessionLeases } from './ports.ts';
 import { encode, REPLIES, type RecordReader } from './records.ts';
@@ -15,6 +15,7 @@ export interface SessionLeasesOptions {
   readonly keys: Keys;
   readonly records: RecordReader;
   readonly hosted: HostedRooms;
+  readonly terms: NodeTerms;
   /** Sessions that attached since the last heartbeat: their reservations are given back with it. */
   readonly attached: AttachedSessions;
 }
@@ -61,7 +62,8 @@ export class RedisSessionLeases implements SessionLeases {
     region: Region;
     roomHint?: RoomId | undefined;
   }): Promise<SessionLease> {
-    const { connection, keys, records, hosted, attached } = this.#options;
+    const { connection, keys, records, hosted, terms, attached } = this.#options;
+    terms.assertNotLost(session.nodeId);
     const { roomHint, ...lease } = session;
     const { sessions, rooms } = keys.node(session.nodeId);
     const reply = await connection.run(

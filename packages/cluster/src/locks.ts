@@ -54,8 +54,9 @@ export class RedisLocks implements Locks {
       const value = await work({ signal, fence });
       return (await holding.release()) ? { outcome: 'done', value } : { outcome: 'lost' };
     } catch (error) {
-      if (holding.lost.aborted) return { outcome: 'lost' };
-      throw error;
+      if (!holding.lost.aborted) throw error;
+      this.#options.logger.debug({ err: error, name }, 'work under a lost lock ended with an error');
+      return { outcome: 'lost' };
     } finally {
       await holding.release();
     }

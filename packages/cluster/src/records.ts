@@ -22,7 +22,7 @@ import type { ClusterLogger } from './api.ts';
 export const Term = z.int().nonnegative();
 
 /** A message on a node's channel: of the bus, a change in one of its rooms, or its own heartbeat coming back. */
-export const ChannelMessage = z.union([
+export const ChannelMessage = z.discriminatedUnion('t', [
   BusEnvelope,
   RoomEventEnvelope.extend({ t: z.literal('evt') }),
   z.object({ t: z.literal('beat'), incarnation: z.string(), beat: z.int().nonnegative() }),

@@ -73,6 +73,7 @@ export class RedisRoomState implements RoomState {
   }): Promise<Confirmation> {
     const { hosted, terms, keys, records, revisions } = this.#options;
     const { roomId, sessionId, epoch, nodeId } = request;
+    terms.assertNotLost(nodeId);
     const release = await hosted.use(nodeId, roomId);
     try {
       const term = terms.of(nodeId);
@@ -86,6 +87,10 @@ export class RedisRoomState implements RoomState {
       if (reply[0] !== 'confirmed') return { confirmed: false, reason: reply[0] };
       const [, before, newcomer, raw] = reply;
       revisions.entered(nodeId, roomId, before, newcomer === 1);
+      if (terms.isLost(nodeId)) {
+        await this.leave({ roomId, sessionId, epoch, reason: 'node-lost' });
+        terms.assertNotLost(nodeId);
+      }
       let snapshot = records.snapshot(roomId, raw);
       const self = snapshot.participants.find((participant) => participant.sessionId === sessionId);
       if (self === undefined) throw new MeridianError('internal', { message: 'the participant cannot be read back' });

@@ -1,7 +1,7 @@
 -- KEYS 1 sessions, 2 rooms; ARGV 1 lease without epoch, 2 lease time (ms) of a node not announced yet,
 -- 3 how long the index of rooms lives without heartbeats (ms), 4 room ('' for none)
 local lease = cjson.decode(ARGV[1])
-local former = record(redis.call('HGET', KEYS[1], lease.sessionId))
+local former = record(redis.call('HGET', KEYS[1], lease.sessionId), { 'epoch' })
 -- Times rise across nodes too; one more than before where two connections share a millisecond.
 lease.epoch = former and math.max(former.epoch + 1, now) or now
 lease.attachedAtMs = now

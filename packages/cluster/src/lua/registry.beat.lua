@@ -1,7 +1,7 @@
 -- ARGV 2 node, 3 record, 4 incarnation, 5 lease (ms), 6 channel, 7 'announce', 'claim' or 'probe', 8 number of this
 -- beat, 9.. sessions that have attached
 local node, incarnation, lease, mode = ARGV[2], ARGV[4], tonumber(ARGV[5]), ARGV[7]
-local known = record(redis.call('HGET', TERMS, node))
+local known = record(redis.call('HGET', TERMS, node), { 'term', 'incarnation' })
 local alive = redis.call('EXISTS', ENTRIES .. node) == 1
 local status = 'probed'
 

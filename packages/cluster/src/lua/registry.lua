@@ -31,7 +31,7 @@ local function to_sweep()
   if redis.call('EXISTS', AMNESTY) == 0 then
     for _, node in ipairs(redis.call('ZRANGEBYSCORE', INDEX, '-inf', whole(now))) do
       if redis.call('EXISTS', ENTRIES .. node) == 0 then
-        local known = record(redis.call('HGET', TERMS, node))
+        local known = record(redis.call('HGET', TERMS, node), { 'term', 'incarnation' })
         found[#found + 1] = node
         found[#found + 1] = whole(known and known.term or now)
       end
@@ -39,7 +39,7 @@ local function to_sweep()
   end
   local fallen = redis.call('HGETALL', FALLEN)
   for i = 1, #fallen, 2 do
-    local former = record(fallen[i + 1])
+    local former = record(fallen[i + 1], { 'term', 'dueAtMs' })
     if not former then
       redis.call('HDEL', FALLEN, fallen[i])
     elseif former.dueAtMs <= now then

@@ -3,6 +3,13 @@
 local PARTICIPANTS, PRODUCERS, DATA, NODES = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local REVISION, PLACES, ENDED = KEYS[5], KEYS[6], KEYS[7]
 local ROOM, CHANNELS = ARGV[1], ARGV[2]
+-- What the scripts rely on in each kind of record.
+local FIELDS = {
+  [PARTICIPANTS] = { 'sessionId', 'userId', 'nodeId', 'epoch' },
+  [PRODUCERS] = { 'sessionId', 'nodeId' },
+  [DATA] = { 'sessionId', 'nodeId' },
+  [PLACES] = { 'sessionId', 'userId', 'name', 'nodeId', 'region', 'epoch', 'expiresAtMs' },
+}
 
 -- A room starts at the time in milliseconds: later lives of the same room (also after Redis has lost
 -- everything) then have higher revisions than earlier ones, without a key that outlives the room.
@@ -18,8 +25,8 @@ local function emit(event)
   end
 end
 
-local function participant(session)
-  return record(redis.call('HGET', PARTICIPANTS, session))
+local function get(key, field)
+  return record(redis.call('HGET', key, field), FIELDS[key])
 end
 
 -- What others see of a participant or a producer: without the term of its node.
@@ -46,7 +53,7 @@ end
 
 local function each(key, visit)
   local all = redis.call('HGETALL', key)
-  for i = 1, #all, 2 do visit(all[i], record(all[i + 1])) end
+  for i = 1, #all, 2 do visit(all[i], record(all[i + 1], FIELDS[key])) end
 end
 
 -- Closes producers and data producers for which `match` holds; unreadable records go with them.
@@ -114,7 +121,7 @@ local function drop_unreadable()
 end
 
 local function place(session)
-  local held = record(redis.call('HGET', PLACES, session))
+  local held = get(PLACES, session)
   if held and held.expiresAtMs > now then return held end
   return nil
 end

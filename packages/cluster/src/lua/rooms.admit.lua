@@ -5,7 +5,7 @@ if redis.call('EXISTS', ENDED) == 1 then return { 'room-ended' } end
 prune_places()
 drop_unreadable()
 
-local current, reserved = participant(lease.sessionId), place(lease.sessionId)
+local current, reserved = get(PARTICIPANTS, lease.sessionId), place(lease.sessionId)
 if (current and current.epoch > lease.epoch) or (reserved and reserved.epoch > lease.epoch) then
   return { 'session-replaced' }
 end

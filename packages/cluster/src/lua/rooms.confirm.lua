@@ -6,7 +6,7 @@ local token_ms, term = tonumber(ARGV[6]), tonumber(ARGV[7])
 if not redis.call('SET', TOKEN, session, 'NX', 'PX', token_ms) then return { 'token-replayed' } end
 if redis.call('EXISTS', ENDED) == 1 then return { 'room-ended' } end
 
-local current, reserved = participant(session), place(session)
+local current, reserved = get(PARTICIPANTS, session), place(session)
 if (current and current.epoch > epoch) or (reserved and reserved.epoch > epoch) then
   return { 'session-replaced' }
 end

@@ -2,10 +2,10 @@
 local published, epoch, id = cjson.decode(ARGV[6]), tonumber(ARGV[4]), ARGV[5]
 local key = ARGV[3] == 'producer' and PRODUCERS or DATA
 
-local owner = participant(published.sessionId)
+local owner = get(PARTICIPANTS, published.sessionId)
 if not owner or owner.epoch > epoch or owner.nodeId ~= published.nodeId then return 0 end
 -- Written again (a retry, or a later term of the node) it keeps its pause state and tells nobody.
-local known = record(redis.call('HGET', key, id))
+local known = get(key, id)
 if known then
   known.term = published.term
   redis.call('HSET', key, id, cjson.encode(known))

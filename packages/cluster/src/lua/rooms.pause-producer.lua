@@ -1,5 +1,5 @@
 -- ARGV 3 producer, 4 '1' when paused
-local stored, paused = record(redis.call('HGET', PRODUCERS, ARGV[3])), ARGV[4] == '1'
+local stored, paused = get(PRODUCERS, ARGV[3]), ARGV[4] == '1'
 if not stored then return 0 end
 if stored.paused ~= paused then
   stored.paused = paused

@@ -5,7 +5,7 @@ if redis.call('EXISTS', ENDED) == 1 then return { whole(before), snapshot() } en
 
 local mine = {}
 for _, own in ipairs(cjson.decode(ARGV[5])) do
-  local current = participant(own.sessionId)
+  local current = get(PARTICIPANTS, own.sessionId)
   own.term = term
   if current and current.epoch == own.epoch and current.nodeId == node then
     local changed = current.connection ~= own.connection
@@ -21,7 +21,7 @@ end
 
 for _, own in ipairs(cjson.decode(ARGV[6])) do
   if mine[own.sessionId] then
-    local stored = record(redis.call('HGET', PRODUCERS, own.producerId))
+    local stored = get(PRODUCERS, own.producerId)
     own.term = term
     redis.call('HSET', PRODUCERS, own.producerId, cjson.encode(own))
     if not stored then

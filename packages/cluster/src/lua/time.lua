@@ -7,10 +7,16 @@ local function whole(number)
   return string.format('%.0f', number)
 end
 
--- A record as it was written; nil for one that cannot be read, so that it never stops a script.
-local function record(text)
+local NUMBERS = { epoch = true, term = true, dueAtMs = true, expiresAtMs = true }
+
+-- A record as it was written; nil for one that cannot be read or lacks one of the named fields, so that a broken
+-- record never stops a script.
+local function record(text, fields)
   if not text then return nil end
   local ok, value = pcall(cjson.decode, text)
-  if ok and type(value) == 'table' then return value end
-  return nil
+  if not ok or type(value) ~= 'table' then return nil end
+  for _, field in ipairs(fields) do
+    if type(value[field]) ~= (NUMBERS[field] and 'number' or 'string') then return nil end
+  end
+  return value
 end

@@ -67,10 +67,19 @@ export function commandClient(target: RedisTarget, timeoutMs: number): CommandCl
     enableOfflineQueue: false,
     clusterRetryStrategy: (attempt) => backOffMs(attempt),
     clusterNodeRetryStrategy: (attempt) => backOffMs(attempt),
+    // A command whose connection broke may have been executed: it fails, and whoever sent it decides.
+    retryDelayOnFailover: 0,
     slotsRefreshTimeout: timeoutMs,
     slotsRefreshInterval: 2_000,
   } satisfies ClusterOptions;
-  return new Cluster([...target.seeds], options);
+  const cluster = new Cluster([...target.seeds], options);
+  // Connections to nodes are made at once, not with the first command: the next ones would not wait for it.
+  cluster.on('+node', (node: Redis) => {
+    node.connect().catch(() => {
+      // Its own retry strategy goes on, and the commands sent to it say why they failed.
+    });
+  });
+  return cluster;
 }
 
 /**

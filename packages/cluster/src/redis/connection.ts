@@ -46,6 +46,7 @@ export class RedisConnection {
     this.timeoutMs = options.timeoutMs;
     this.#client = commandClient(options.target, options.timeoutMs);
     this.#client.on('error', (error: Error) => options.logger.debug({ err: error }, 'redis connection error'));
+    this.#client.on('close', () => this.#doubt());
   }
 
   get status(): ClusterStatus {
@@ -59,23 +60,23 @@ export class RedisConnection {
   /** @throws MeridianError `cluster-unavailable` when Redis does not answer within the time. */
   async connect(withinMs: number): Promise<void> {
     const deadline = performance.now() + withinMs;
-    let last: unknown;
-    this.#client.connect().catch((error: unknown) => {
-      last = error;
-    });
-    for (;;) {
-      try {
-        await this.#tryProbe();
-        break;
-      } catch (error) {
-        last ??= error;
-        if (performance.now() >= deadline || this.#closed) {
-          this.close();
-          throw unavailable(`no answer within ${withinMs} ms`, last);
-        }
-        await new Promise((resolve) => setTimeout(resolve, 20));
+    // Why there is no connection (refused, wrong password) is told by events only.
+    let trouble: unknown;
+    const note = (error: unknown) => {
+      trouble = error;
+    };
+    this.#client.on('error', note);
+    this.#client.connect().catch(note);
+    while (!(await this.#answers())) {
+      if (performance.now() >= deadline || this.#closed) {
+        this.close();
+        throw unavailable(`no answer within ${withinMs} ms`, trouble);
       }
+      await new Promise((resolve) => setTimeout(resolve, 20));
     }
+    this.#client.off('error', note);
+    // A master that is away does not keep the others from being used.
+    await Promise.allSettled(this.masters().map((master) => this.#withTimeout('ping', master.ping())));
     this.#setStatus('up');
     this.#schedule(PROBE_MS);
   }
@@ -94,6 +95,8 @@ export class RedisConnection {
   /** Sends one command. @throws MeridianError `cluster-unavailable`, `closed`, `internal` */
   async send<T>(name: string, command: (client: CommandClient) => Promise<T>): Promise<T> {
     if (this.#closed) throw closedError('the connection to Redis');
+    // Known to be away: nobody has to wait for the time-out to hear it. (In a Redis Cluster other masters may be there.)
+    if (this.#current === 'down' && !this.isCluster) throw unavailable(`${name} was not sent`);
     const started = performance.now();
     let ok = false;
     try {
@@ -162,27 +165,27 @@ export class RedisConnection {
     this.#probing = undefined;
     if (always || this.#current === 'down' || performance.now() - this.#lastAnswer >= PROBE_MS / 2) {
       const started = performance.now();
-      try {
-        await this.#tryProbe();
-        if (this.#closed) return;
+      const answered = await this.#answers();
+      if (this.#closed) return;
+      this.#setStatus(answered ? 'up' : 'down');
+      const timedOut = !answered && performance.now() - started >= this.timeoutMs - 1;
+      this.#timeouts = timedOut ? this.#timeouts + 1 : 0;
+      if (this.#timeouts >= STUCK_AFTER) {
         this.#timeouts = 0;
-        this.#setStatus('up');
-      } catch {
-        if (this.#closed) return;
-        this.#setStatus('down');
-        this.#timeouts = performance.now() - started >= this.timeoutMs ? this.#timeouts + 1 : 0;
-        if (this.#timeouts >= STUCK_AFTER) {
-          this.#timeouts = 0;
-          this.#client.disconnect(true);
-        }
+        this.#client.disconnect(true);
       }
     }
     this.#schedule(this.#current === 'up' ? PROBE_MS : PROBE_WHILE_DOWN_MS);
   }
 
-  async #tryProbe(): Promise<void> {
-    await this.#withTimeout('probe', this.#client.exists(this.#options.probeKey));
-    this.#lastAnswer = performance.now();
+  async #answers(): Promise<boolean> {
+    try {
+      await this.#withTimeout('probe', this.#client.exists(this.#options.probeKey));
+      this.#lastAnswer = performance.now();
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   #setStatus(status: ClusterStatus): void {

@@ -1,0 +1,13 @@
+import { afterAll, beforeAll, describe } from 'vitest';
+import { type Backend, startBackend } from '../support/backend.ts';
+import { suites } from './suites/index.ts';
+
+let backend: Backend;
+beforeAll(async () => {
+  backend = await startBackend('cluster');
+});
+afterAll(() => backend?.stop());
+
+describe('on a Redis Cluster of three masters', () => {
+  for (const suite of suites) suite(() => backend);
+});

@@ -1,0 +1,21 @@
+import type { Backend } from '../../support/backend.ts';
+import { admissionSuite } from './admission.ts';
+import { chatSuite } from './chat.ts';
+import { inboxSuite } from './inbox.ts';
+import { leaseSuite } from './leases.ts';
+import { lockSuite } from './locks.ts';
+import { nameSuite } from './names.ts';
+import { registrySuite } from './registry.ts';
+import { roomSuite } from './rooms.ts';
+
+/** What every kind of Redis has to pass. */
+export const suites: readonly ((backend: () => Backend) => void)[] = [
+  registrySuite,
+  leaseSuite,
+  admissionSuite,
+  roomSuite,
+  inboxSuite,
+  lockSuite,
+  chatSuite,
+  nameSuite,
+];
