@@ -92,7 +92,7 @@ export const LinkSettings = z
     rateBps: linkFields.rateBps.default(null),
     queue: linkFields.queue.default(DEFAULT_QUEUE),
     outage: linkFields.outage.default(false),
-    schedule: z.array(ScheduledChange).default([]),
+    schedule: z.array(ScheduledChange).readonly().default([]),
   })
   .superRefine((link, context) => {
     let state = stateOf(link);
