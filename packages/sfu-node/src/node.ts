@@ -155,7 +155,7 @@ export function createNode(options: NodeOptions): SfuNodeCore {
   });
 
   inbox.onRoomEvent((envelope) => rooms.receive(envelope));
-  inbox.onGap(() => rooms.gap());
+  inbox.onGap((roomId) => rooms.gap(roomId));
   inbox.onNotice('chat.line', ({ roomId, message }) => {
     rooms.find(roomId)?.broadcast(encodeNotification('chat', { message }), message.sessionId);
   });

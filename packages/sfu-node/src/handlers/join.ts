@@ -105,7 +105,7 @@ async function enter(options: {
   const participant = makeParticipant({ context, claims, self, room, media: media.value.participant, data });
   room.useMedia(media.value.room);
   // From here to the reply nothing is awaited: what the reply says and what is notified fit together.
-  room.confirmed(snapshot, sessionId, epoch);
+  room.confirmed(snapshot);
   room.add(participant);
   session.move({ phase: 'joined', lease, participant });
   context.afterReply(() => participant.start());

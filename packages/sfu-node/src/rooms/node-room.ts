@@ -5,7 +5,6 @@ import {
   type DataProducerId,
   type DataProducerInfo,
   type EndReason,
-  type Epoch,
   type NodeId,
   type Participant,
   type ProducerId,
@@ -63,6 +62,8 @@ export class NodeRoom implements RoomView {
   #resyncing: Promise<void> | undefined;
   /** No snapshot that was read before this moment is believed. */
   #settledAtMs = Number.NEGATIVE_INFINITY;
+  /** Own participants that the next snapshot lacks were lost, not removed. */
+  #putBack = false;
 
   constructor(options: NodeRoomOptions) {
     this.roomId = options.roomId;
@@ -124,21 +125,10 @@ export class NodeRoom implements RoomView {
   }
 
   /** The state as it was when a local session was confirmed. */
-  confirmed(snapshot: RoomSnapshot, sessionId: SessionId, epoch: Epoch): void {
-    switch (this.#mirror.mode) {
-      case 'loose':
-        this.#deliver(this.#mirror.merge(snapshot));
-        break;
-      case 'unprimed':
-        this.#replace(snapshot);
-        break;
-      case 'exact':
-        // Events may have come further than this snapshot; if they skipped the confirmation itself, they are wrong.
-        if (snapshot.revision > this.#mirror.revision || !this.#mirror.shows(sessionId, epoch)) this.#replace(snapshot);
-        break;
-      default:
-        assertNever(this.#mirror.mode);
-    }
+  confirmed(snapshot: RoomSnapshot): void {
+    if (this.#mirror.mode === 'unprimed') this.#replace(snapshot);
+    // The mirror counts on from where it is: what the snapshot lacks, the events that are on their way say with its reason.
+    else this.#deliver(this.#mirror.merge(snapshot));
   }
 
   /** From now on it hears of every change after the state that `participants` and the others give now. */
@@ -179,10 +169,19 @@ export class NodeRoom implements RoomView {
     }
   }
 
-  /** Events may be missing, or numbers may start anew: take what comes, look again when all had time to settle. */
+  /** Events of this room are missing: read what they led to. */
+  missed(): void {
+    if (!this.closed) this.#resync();
+  }
+
+  /**
+   * The subscription stood still, or Redis lost its data: take what comes, look again when all had time
+   * to announce theirs. Who of this node is missing then is put back.
+   */
   unsettle(): void {
     if (this.closed) return;
     this.#mirror.loosen();
+    this.#putBack = true;
     this.#settledAtMs = this.#options.clock.now() + this.#options.settleMs;
     this.#resync();
   }
@@ -247,13 +246,15 @@ export class NodeRoom implements RoomView {
   async #readAgain(): Promise<RoomSnapshot> {
     this.#mirror.expectSnapshot();
     const snapshot = await this.#options.state.snapshot(this.roomId);
-    if (this.closed || this.members.every((member) => holds(snapshot, member.self))) return snapshot;
-    // Swept while it was cut off, or lost with Redis: its media runs, so it is still in the room.
+    const complete = this.members.every((member) => holds(snapshot, member.self));
+    if (this.closed || complete || !this.#putBack) return snapshot;
+    // Swept while this node was cut off, or lost with Redis: its media runs, so it is still in the room.
     this.#mirror.expectSnapshot();
     return await this.#restoreOwn();
   }
 
   #reconcile(snapshot: RoomSnapshot): void {
+    this.#putBack = false;
     // A confirmation may have brought the mirror further than what was read.
     const newer = this.#mirror.mode === 'exact' && !this.#mirror.hasGap && this.#mirror.revision >= snapshot.revision;
     if (!newer) this.#replace(snapshot);

@@ -84,9 +84,10 @@ export class NodeRooms {
     this.#rooms.get(envelope.roomId)?.receive(envelope);
   }
 
-  /** The subscription stood still: events may be missing. */
-  gap(): void {
-    for (const room of this.#rooms.values()) room.unsettle();
+  /** Events of one room are missing; without a room: the subscription stood still. */
+  gap(roomId?: RoomId): void {
+    if (roomId === undefined) for (const room of this.#rooms.values()) room.unsettle();
+    else this.#rooms.get(roomId)?.missed();
   }
 
   /** Redis had lost this node: its rooms are announced anew. */

@@ -124,7 +124,7 @@ export class RoomMirror {
     return changes;
   }
 
-  /** Takes only what the snapshot adds; for the loose mode. */
+  /** Takes what the snapshot adds, believes nobody to be gone, and counts on from where it is. */
   merge(snapshot: RoomSnapshot): RoomEvent[] {
     return this.#additions(snapshot);
   }

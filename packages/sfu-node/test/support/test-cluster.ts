@@ -46,6 +46,14 @@ export class TestCluster {
     return new TestCluster({ redis, issuer, cluster, prefix });
   }
 
+  nodeIdOf(name: string): NodeId {
+    return NodeId.parse(name);
+  }
+
+  sessionIdOf(name: string): SessionId {
+    return SessionId.parse(name);
+  }
+
   config(nodeId: string, env: Record<string, string> = {}): NodeConfig {
     const first = 21_000 + ((process.pid * 13 + nextPipeRange++) % 200) * 50;
     return readConfig(settings, {
