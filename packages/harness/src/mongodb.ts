@@ -77,12 +77,12 @@ function accepts(port: number): Promise<boolean> {
   });
 }
 
-/** Ends a child by SIGTERM, by SIGKILL after 5 s; also when it is stopped (SIGSTOP) or gone already. */
-async function end(child: ChildProcess): Promise<void> {
+/** Ends a child, also when it is stopped (SIGSTOP) or gone already: politely at first where its data counts. */
+async function end(child: ChildProcess, keepData: boolean): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   child.kill('SIGCONT');
-  child.kill('SIGTERM');
+  child.kill(keepData ? 'SIGTERM' : 'SIGKILL');
   const hard = setTimeout(() => child.kill('SIGKILL'), 5_000);
   await gone;
   clearTimeout(hard);
@@ -123,7 +123,7 @@ export async function startMongo(
     failed = new Error(`${source.path} could not be started`, { cause });
   });
   const stop = async () => {
-    if (failed === undefined) await end(child);
+    if (failed === undefined) await end(child, options.dir !== undefined);
     if (options.dir === undefined) await rm(dir, { recursive: true, force: true });
   };
   try {

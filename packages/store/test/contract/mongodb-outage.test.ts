@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eventually, freePort, type MongoServer, startMongo } from '@meridian/harness';
@@ -7,6 +7,15 @@ import { openStore, type Store } from '../../src/index.ts';
 import { aMessage, aRoom, aUser } from '../builders.ts';
 
 const QUICK = { serverSelectionTimeoutMs: 600, operationTimeoutMs: 1_500 };
+
+/** A signal reaches the threads of a process one by one. */
+async function allThreadsStopped(pid: number): Promise<boolean> {
+  const states = (await readdir(`/proc/${pid}/task`)).map(async (thread) => {
+    const stat = await readFile(`/proc/${pid}/task/${thread}/stat`, 'utf8');
+    return stat.slice(stat.lastIndexOf(')') + 2).startsWith('T');
+  });
+  return (await Promise.all(states)).every(Boolean);
+}
 
 describe('a MongoDB store whose server fails', () => {
   let folder: string;
@@ -83,6 +92,7 @@ describe('a MongoDB store whose server fails', () => {
     if (pid === undefined) throw new Error('the server is a process of ours');
     process.kill(pid, 'SIGSTOP');
     try {
+      await eventually('every thread of the server stands still', () => allThreadsStopped(pid));
       const calls = [store.users.find(user.userId), store.users.rename(user.userId, 'Grace'), store.ping()];
       for (const call of await Promise.allSettled(calls)) {
         expect(call).toMatchObject({ status: 'rejected', reason: unavailable });
