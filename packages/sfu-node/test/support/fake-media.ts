@@ -158,7 +158,7 @@ export class FakeMediaEngine extends FakeEmitter<EngineEvents> implements MediaE
   readonly rooms = new Map<RoomId, FakeRoom>();
   step: Step;
   report: MediaReport | undefined;
-  #closed = false;
+  closed = false;
 
   constructor(step: Step = atOnce) {
     super();
@@ -170,7 +170,7 @@ export class FakeMediaEngine extends FakeEmitter<EngineEvents> implements MediaE
   }
 
   async openRoom(roomId: RoomId): Promise<FakeRoom> {
-    if (this.#closed) throw new MeridianError('closed');
+    if (this.closed) throw new MeridianError('closed');
     await this.step('open-room');
     const known = this.rooms.get(roomId);
     if (known !== undefined) return known;
@@ -206,7 +206,7 @@ export class FakeMediaEngine extends FakeEmitter<EngineEvents> implements MediaE
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
+    this.closed = true;
     for (const room of [...this.rooms.values()]) room.close();
   }
 }
