@@ -1,4 +1,5 @@
 import { UserTokenReply, UserView } from '@meridian/protocol';
+import { openStore } from '@meridian/store';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Rig, startRedis } from '../rig.ts';
 
@@ -48,6 +49,30 @@ describe('accounts', () => {
     await rig.call('POST', '/v1/login', login('cyd@example.org', 'my very own secret, mistyped'));
 
     expect(rig.log.join('')).not.toContain('my very own secret');
+  });
+
+  test('whose hash has other parameters than today are hashed anew when their owner signs in', async () => {
+    const { user } = await rig.account('Cat', 'cat@example.org');
+    const store = await openStore(`sqlite:${rig.dir}/meridian.sqlite`);
+    try {
+      const today = (await store.users.find(user.userId))?.passwordHash ?? '';
+      const weaker = today.replace('m=19456', 'm=4096');
+      await store.users.rehash(user.userId, today, weaker);
+
+      await rig.codeOf('POST', '/v1/login', login('cat@example.org', 'wrong password'));
+      expect((await store.users.find(user.userId))?.passwordHash).toBe(weaker);
+      const { userToken } = await rig.ok(
+        UserTokenReply,
+        'POST',
+        '/v1/login',
+        login('cat@example.org', 'correct horse'),
+      );
+      expect((await store.users.find(user.userId))?.passwordHash).toBe(today);
+      // Not a change of the password: tokens stay valid.
+      await rig.ok(UserView, 'GET', '/v1/me', { token: userToken });
+    } finally {
+      await store.close();
+    }
   });
 
   test('give the same answer to a wrong password and to an unknown account, at the same cost', async () => {

@@ -1,0 +1,134 @@
+import { eventually } from '@meridian/harness';
+import { describe, expect, test } from 'vitest';
+import { aNodeRecord, attach, Rig, startRedis } from '../rig.ts';
+
+const withRig = async (env: Record<string, string>, work: (rig: Rig) => Promise<void>) => {
+  const redis = await startRedis();
+  try {
+    const rig = await Rig.start({ redis, env });
+    try {
+      await work(rig);
+    } finally {
+      await rig.stop();
+    }
+  } finally {
+    await redis.stop();
+  }
+};
+
+describe('metrics', () => {
+  test('tell what happened: requests, placement, join steps, admissions, errors, Redis, the process', () =>
+    withRig({}, async (rig) => {
+      const cluster = await rig.cluster();
+      await cluster.announce(aNodeRecord('eu1'));
+      const { userToken } = await rig.guest();
+      const { slug } = await rig.room(userToken);
+      const { sessionToken } = await eventually('a node is there', () => rig.session(userToken));
+      await rig.codeOf('POST', `/v1/rooms/${slug}/join`, { token: sessionToken, body: {} });
+      await attach(cluster, sessionToken);
+      await rig.join(sessionToken, slug);
+      const text = String((await rig.call('GET', '/metrics')).body);
+
+      for (const series of [
+        'meridian_http_request_duration_seconds_count{method="POST",route="/v1/rooms/:slug/join",status="200"} 1',
+        'meridian_placement_decisions_total{reason="least-loaded"} 1',
+        'meridian_join_step_seconds_count{step="admit"} 1',
+        'meridian_join_step_seconds_count{step="find-lease"} 2',
+        'meridian_admissions_total{outcome="admitted"} 1',
+        'meridian_admissions_total{outcome="not-attached"} 1',
+        'meridian_http_errors_total{code="session-not-attached"} 1',
+        'meridian_redis_up 1',
+      ]) {
+        expect(text).toContain(`${series}\n`);
+      }
+      expect(text).toMatch(/meridian_redis_command_duration_seconds_count\{command="rooms\.admit",outcome="ok"\} 1\n/);
+      expect(text).toContain('meridian_nodejs_eventloop_lag_p99_seconds');
+      expect(text).toContain('meridian_process_cpu_seconds_total');
+      // Bounded labels: no slug, no id, no address of a request.
+      expect(text).not.toContain(slug);
+      expect(text).not.toContain('127.0.0.1');
+    }));
+
+  test('ask for their token where one is set', () =>
+    withRig({ MERIDIAN_METRICS_TOKEN: 'scrape-me' }, async (rig) => {
+      expect(await rig.codeOf('GET', '/metrics')).toBe('unauthenticated');
+      expect(await rig.codeOf('GET', '/metrics', { token: 'guess' })).toBe('forbidden');
+      expect((await rig.call('GET', '/metrics', { token: 'scrape-me' })).status).toBe(200);
+    }));
+
+  test('of requests to unknown addresses go under one label', () =>
+    withRig({}, async (rig) => {
+      await rig.call('GET', '/wp-admin/1');
+      await rig.call('GET', '/wp-admin/2');
+      const text = String((await rig.call('GET', '/metrics')).body);
+
+      expect(text).not.toContain('wp-admin');
+      expect(text).toContain('route="none",status="404"} 2\n');
+    }));
+});
+
+describe('an outage of Redis', () => {
+  test('makes what needs it answer 503 with a time to retry, leaves the rest, and ends by itself', async () => {
+    const redis = await startRedis();
+    const rig = await Rig.start({ redis });
+    try {
+      await (await rig.cluster()).announce(aNodeRecord('eu1'));
+      const { userToken: token } = await rig.guest();
+      const { slug } = await rig.room(token);
+      await eventually('a node is there', () => rig.session(token));
+      redis.process.kill('SIGSTOP');
+
+      const outage = await eventually('the outage is noticed', () =>
+        rig.refused('POST', '/v1/sessions', { token, body: {} }),
+      );
+      expect(outage).toMatchObject({ status: 503, code: 'cluster-unavailable' });
+      expect(Number(outage.headers.get('retry-after'))).toBeGreaterThan(0);
+      await eventually('it is not ready', async () => (await rig.call('GET', '/readyz')).status === 503);
+      expect((await rig.call('GET', '/healthz')).status).toBe(200);
+      expect((await rig.call('GET', `/v1/rooms/${slug}`, { token })).status).toBe(200);
+      await rig.room(token);
+
+      redis.process.kill('SIGCONT');
+      await eventually('it is ready again', async () => (await rig.call('GET', '/readyz')).status === 200);
+      await eventually('sessions are placed again', () => rig.session(token));
+    } finally {
+      redis.process.kill('SIGCONT');
+      await rig.stop();
+      await redis.stop();
+    }
+  });
+});
+
+describe('starting and stopping', () => {
+  test('a busy port is a clear error, and nothing stays open', () =>
+    withRig({}, async (rig) => {
+      await expect(
+        Rig.start({ redis: rig.redis, env: { MERIDIAN_HTTP_PORT: String(rig.api.port) } }),
+      ).rejects.toMatchObject({ code: 'config-invalid', message: expect.stringContaining('MERIDIAN_HTTP_PORT') });
+    }));
+
+  test('closing twice is closing once, and afterwards nobody listens', () =>
+    withRig({}, async (rig) => {
+      const { url } = rig.api;
+      await Promise.all([rig.api.close(), rig.api.close()]);
+
+      await expect(fetch(`${url}/healthz`)).rejects.toThrow();
+    }));
+
+  test('users and rooms are there after a restart', async () => {
+    const redis = await startRedis();
+    const first = await Rig.start({ redis });
+    try {
+      const { userToken } = await first.account('Ann');
+      const { slug } = await first.room(userToken);
+      await first.api.close();
+      const second = await Rig.start({ redis, beside: first });
+
+      expect((await second.call('GET', `/v1/rooms/${slug}`, { token: userToken })).status).toBe(200);
+      await second.api.close();
+    } finally {
+      await first.stop();
+      await redis.stop();
+    }
+  });
+});
