@@ -77,6 +77,7 @@ export function keysOf(prefix: string) {
     activeRooms: `${prefix}:{r:*}:nodes`,
     burntToken: (roomId: RoomId, tokenId: string) => `${room(roomId)}:jti:${tokenId}`,
     slug: (slug: RoomSlug) => `${prefix}:{s:${slug}}:room`,
+    slugOf: (roomId: RoomId) => `${room(roomId)}:slug`,
     lock: (name: string) => ({ holder: `${prefix}:{l:${name}}:lock`, fence: `${prefix}:{l:${name}}:fence` }),
     chat: `${prefix}:{chat}:outbox`,
     /** A node's channel is `channels` + its id: scripts build the names of all nodes of a room. */

@@ -1,4 +1,4 @@
-import { RoomId, type RoomSlug } from '@meridian/protocol';
+import { RoomId, RoomSlug } from '@meridian/protocol';
 import type { Keys } from './keys.ts';
 import type { RoomNames } from './ports.ts';
 import type { RedisConnection } from './redis/connection.ts';
@@ -23,7 +23,11 @@ export class RedisRoomNames implements RoomNames {
   async set(roomId: RoomId, slug: RoomSlug): Promise<void> {
     const known = this.#written.get(slug);
     if (known?.roomId === roomId && performance.now() - known.at < FRESH_MS) return;
-    await this.#connection.send('names.set', (client) => client.set(this.#keys.slug(slug), roomId, 'PX', TTL_MS));
+    // Two slots of a Redis Cluster, and each key is of use without the other: no script.
+    await Promise.all([
+      this.#connection.send('names.set', (client) => client.set(this.#keys.slug(slug), roomId, 'PX', TTL_MS)),
+      this.#connection.send('names.set-slug', (client) => client.set(this.#keys.slugOf(roomId), slug, 'PX', TTL_MS)),
+    ]);
     if (this.#written.size >= MOST_REMEMBERED) this.#written.clear();
     this.#written.set(slug, { roomId, at: performance.now() });
   }
@@ -31,5 +35,10 @@ export class RedisRoomNames implements RoomNames {
   async find(slug: RoomSlug): Promise<RoomId | undefined> {
     const text = await this.#connection.send('names.find', (client) => client.get(this.#keys.slug(slug)));
     return RoomId.safeParse(text).data;
+  }
+
+  async slugOf(roomId: RoomId): Promise<RoomSlug | undefined> {
+    const text = await this.#connection.send('names.slug-of', (client) => client.get(this.#keys.slugOf(roomId)));
+    return RoomSlug.safeParse(text).data;
   }
 }

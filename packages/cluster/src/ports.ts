@@ -228,8 +228,9 @@ export interface DeadNodeSweeper {
   stop(): Promise<void>;
 }
 
-/** Maps a slug to the room's id for operators' views; written at admission. */
+/** A room's slug and id, each found by the other, for operators' views; written at admission. */
 export interface RoomNames {
   set(roomId: RoomId, slug: RoomSlug): Promise<void>;
   find(slug: RoomSlug): Promise<RoomId | undefined>;
+  slugOf(roomId: RoomId): Promise<RoomSlug | undefined>;
 }
