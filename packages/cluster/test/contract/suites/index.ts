@@ -4,9 +4,11 @@ import { chatSuite } from './chat.ts';
 import { inboxSuite } from './inbox.ts';
 import { leaseSuite } from './leases.ts';
 import { lockSuite } from './locks.ts';
+import { modelSuite } from './model.ts';
 import { nameSuite } from './names.ts';
 import { registrySuite } from './registry.ts';
 import { roomSuite } from './rooms.ts';
+import { sweepSuite } from './sweep.ts';
 
 /** What every kind of Redis has to pass. */
 export const suites: readonly ((backend: () => Backend) => void)[] = [
@@ -14,8 +16,10 @@ export const suites: readonly ((backend: () => Backend) => void)[] = [
   leaseSuite,
   admissionSuite,
   roomSuite,
+  sweepSuite,
   inboxSuite,
   lockSuite,
   chatSuite,
   nameSuite,
+  modelSuite,
 ];
