@@ -32,7 +32,7 @@ export {
 } from './media/devices.ts';
 export type { Shown } from './media/layers.ts';
 export type { DataMessage, RemoteTrack } from './media/receiver.ts';
-export { type Preparation, prepare, type Surroundings } from './prepare.ts';
+export { discover, type Preparation, prepare, type Surroundings } from './prepare.ts';
 export type { MeasuredRtt } from './probing.ts';
 export type { ActiveSpeakers } from './room/attachment.ts';
 export type { RoomChat } from './room/chat.ts';

@@ -1,8 +1,10 @@
 import type { Coordinates, NodeCandidate } from '@meridian/protocol';
+import { MeridianApi } from './api/meridian-api.ts';
 import { type Context, type ContextOptions, createContext } from './context.ts';
 import { isSdkError } from './errors.ts';
 import { type MeasuredRtt, probeNodes, toProbe } from './probing.ts';
 import { Stopwatch } from './room/timings.ts';
+import { browserRuntime } from './runtime.ts';
 
 /** What can be known before anybody decides to join. */
 export interface Surroundings {
@@ -44,9 +46,23 @@ export function prepare(url: string | URL, options: ContextOptions = {}): Prepar
   return { surroundings, startedAtMs: context.runtime.now(), context };
 }
 
+/**
+ * The cluster's nodes and the way to the best few, without any room in mind.
+ * @param serviceUrl base of the session service, such as `https://meet.example.org`
+ * @throws what the service answered; ClientError `service-unreachable`, `aborted`
+ */
+export function discover(
+  serviceUrl: string,
+  options: Pick<ContextOptions, 'coordinates' | 'onProbe' | 'signal' | 'runtime'> = {},
+): Promise<Surroundings> {
+  const { coordinates, onProbe, signal, runtime = browserRuntime() } = options;
+  const api = new MeridianApi({ serviceUrl, runtime });
+  return lookAround({ api, runtime, coordinates, onProbe, region: undefined }, signal);
+}
+
 /** @throws what the service answered; ClientError `service-unreachable`, `aborted` */
-export async function lookAround(
-  context: Context,
+async function lookAround(
+  context: Pick<Context, 'api' | 'runtime' | 'coordinates' | 'onProbe' | 'region'>,
   signal: AbortSignal | undefined,
   watch: Stopwatch = new Stopwatch(context.runtime.now),
 ): Promise<Surroundings> {

@@ -234,6 +234,7 @@ export class Room extends Emitter<RoomEvents> {
    * the layer that fits, or nothing. Kept over reconnects.
    */
   setShown(producerId: ProducerId, shown: Shown): void {
+    if (this.#roster.producer(producerId) === undefined) return;
     this.#shown.set(producerId, shown);
     void this.#upkeep.current?.receiver.shownChanged(producerId);
   }

@@ -111,7 +111,6 @@ export class FakeConnection {
 export class FakeCluster {
   readonly connections: FakeConnection[] = [];
   readonly sessionRequests: Record<string, unknown>[] = [];
-  readonly #runtime: FakeRuntime;
   nodes = ['ams-1', 'sin-1'];
   /** Nodes whose WebSocket cannot be reached. */
   readonly dead = new Set<string>();
@@ -125,7 +124,6 @@ export class FakeCluster {
   #sessions = 0;
 
   constructor(runtime: FakeRuntime) {
-    this.#runtime = runtime;
     runtime.onFetch = ({ method, url, token, body }) => this.#onFetch(method, url, token, body);
     runtime.onSocket = (url, protocols, events) => this.#onSocket(url, protocols, events);
   }

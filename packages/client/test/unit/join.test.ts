@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { join, memoryStore, prepare } from '../../src/index.ts';
+import { join, memoryStore } from '../../src/index.ts';
 import { FakeCluster, ROOM_URL } from '../support/fake-cluster.ts';
 import { FakeRuntime } from '../support/fake-runtime.ts';
 
