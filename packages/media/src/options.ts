@@ -44,7 +44,7 @@ export interface MediaEngineOptions {
   readonly initialOutgoingBitrate?: number;
   /** What one participant may send, bit/s. Default 6,000,000; 0 means no limit. */
   readonly maxIncomingBitrate?: number;
-  /** ICE consent (RFC 7675): silence after which ICE counts as disconnected, seconds. Default 20. */
+  /** ICE consent (RFC 7675): silence after which ICE counts as disconnected, seconds, 10 to 60; 0 is never. Default 20. */
   readonly iceConsentTimeoutS?: number;
   /** Largest message of a data channel, bytes. Default 65,536. */
   readonly maxDataMessageBytes?: number;

@@ -1,0 +1,148 @@
+import { Audio, type MediaHandler, PeerConnection, RtcpReceivingSession, type Track, Video } from 'node-datachannel';
+import { type Fingerprint, fingerprintOf, type MediaSection, type ServerTransport, serverDescription } from './sdp.ts';
+
+/** Tells the server how the client's end of DTLS looks: mediasoup's `transport.connect`. */
+export type ConnectServer = (dtlsParameters: {
+  role: 'client' | 'server';
+  fingerprints: Fingerprint[];
+}) => Promise<void>;
+
+export interface SendingPeer {
+  /** A whole RTP packet; encrypted here. @returns false when it was not sent. */
+  send(mid: string, packet: Buffer): boolean;
+  /** RTCP that comes back, such as requests for key frames. */
+  onRtcp(mid: string, listener: (packet: Buffer) => void): void;
+  close(): void;
+}
+
+export interface ReceivingPeer {
+  /** Whole RTP packets, decrypted. */
+  onRtp(mid: string, listener: (packet: Buffer) => void): void;
+  requestKeyFrame(mid: string): void;
+  close(): void;
+}
+
+/** A small WebRTC client that sends: ICE, DTLS and SRTP are real, what it sends is made by the caller. */
+export async function openSendingPeer(options: {
+  transport: ServerTransport;
+  sections: readonly MediaSection[];
+  connect: ConnectServer;
+}): Promise<SendingPeer> {
+  const peer = newPeer();
+  try {
+    const tracks = new Map(options.sections.map((section) => [section.mid, peer.addTrack(sending(section))]));
+    const offer = localDescription(peer, 'offer');
+    await options.connect({ role: 'client', fingerprints: [fingerprintOf(await offer)] });
+    const { transport, sections } = options;
+    peer.setRemoteDescription(
+      serverDescription({ transport, sections, direction: 'recvonly', setup: 'passive' }),
+      'answer',
+    );
+    await Promise.all([...tracks.values()].map(opened));
+    return {
+      send: (mid, packet) => trackOf(tracks, mid).sendMessageBinary(packet),
+      onRtcp: (mid, listener) => trackOf(tracks, mid).onMessage(listener),
+      close: () => peer.close(),
+    };
+  } catch (error) {
+    peer.close();
+    throw error;
+  }
+}
+
+/** A small WebRTC client that receives. The sections' SSRCs are those the server sends with. */
+export async function openReceivingPeer(options: {
+  transport: ServerTransport;
+  sections: readonly MediaSection[];
+  connect: ConnectServer;
+}): Promise<ReceivingPeer> {
+  const peer = newPeer();
+  const tracks = new Map<string, Track>();
+  // Kept, since the binding does not: they answer with receiver reports.
+  const handlers: MediaHandler[] = [];
+  try {
+    peer.onTrack((track) => {
+      const session = new RtcpReceivingSession();
+      handlers.push(session);
+      track.setMediaHandler(session);
+      tracks.set(track.mid(), track);
+    });
+    const { transport, sections } = options;
+    peer.setRemoteDescription(
+      serverDescription({ transport, sections, direction: 'sendonly', setup: 'actpass' }),
+      'offer',
+    );
+    const answer = localDescription(peer, 'answer');
+    await options.connect({ role: 'client', fingerprints: [fingerprintOf(await answer)] });
+    await until(peer, () => peer.state() === 'connected');
+    return {
+      onRtp: (mid, listener) =>
+        trackOf(tracks, mid).onMessage((packet) => (isRtcp(packet) ? undefined : listener(packet))),
+      requestKeyFrame: (mid) => void trackOf(tracks, mid).requestKeyframe(),
+      close: () => {
+        peer.close();
+        handlers.length = 0;
+      },
+    };
+  } catch (error) {
+    peer.close();
+    throw error;
+  }
+}
+
+let peers = 0;
+
+const newPeer = (): PeerConnection =>
+  new PeerConnection(`peer-${++peers}`, {
+    iceServers: [],
+    bindAddress: '127.0.0.1',
+    disableAutoNegotiation: true,
+    forceMediaTransport: true,
+  });
+
+function sending({ mid, kind, codec, payloadType, ssrc }: MediaSection): Audio | Video {
+  const [name = codec] = codec.split('/');
+  const media = kind === 'audio' ? new Audio(mid, 'SendOnly') : new Video(mid, 'SendOnly');
+  if ('addAudioCodec' in media) media.addAudioCodec(payloadType, name);
+  else media.addVideoCodec(payloadType, name);
+  media.addSSRC(ssrc, 'peer');
+  return media;
+}
+
+function localDescription(peer: PeerConnection, type: 'offer' | 'answer'): Promise<string> {
+  return new Promise((resolve) => {
+    peer.onLocalDescription((sdp) => resolve(sdp));
+    peer.setLocalDescription(type);
+  });
+}
+
+const opened = (track: Track): Promise<void> =>
+  track.isOpen()
+    ? Promise.resolve()
+    : new Promise((resolve, reject) => {
+        track.onOpen(resolve);
+        track.onError((error) => reject(new Error(error)));
+        track.onClosed(() => reject(new Error('the track closed before it was open')));
+      });
+
+function until(peer: PeerConnection, done: () => boolean): Promise<void> {
+  if (done()) return Promise.resolve();
+  return new Promise((resolve, reject) => {
+    peer.onStateChange((state) => {
+      if (done()) resolve();
+      else if (state === 'failed' || state === 'closed') reject(new Error(`the connection is ${state}`));
+    });
+  });
+}
+
+function trackOf(tracks: ReadonlyMap<string, Track>, mid: string): Track {
+  const track = tracks.get(mid);
+  if (track === undefined) throw new Error(`no media section ${mid}`);
+  return track;
+}
+
+/** RFC 5761, 4. */
+const isRtcp = (packet: Buffer): boolean => {
+  const type = packet.readUInt8(1) & 0x7f;
+  return type >= 64 && type < 96;
+};
