@@ -2,7 +2,7 @@ import type { Admission } from '@meridian/cluster';
 import type { ErrorCode, PlacementReason } from '@meridian/protocol';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
-/** Parts of a join that this service does; the node measures the others under the same name. */
+/** Parts of a join that this service does; what a node does of it stands in its `meridian_join_seconds`. */
 export type JoinStep = 'rank-nodes' | 'place' | 'reserve' | 'find-lease' | 'check-policy' | 'admit';
 export type PlacementOutcome = PlacementReason | 'no-healthy-node' | 'region-unavailable';
 type Refusal = Exclude<Admission, { admitted: true }>['reason'];

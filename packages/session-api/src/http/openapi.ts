@@ -1,4 +1,5 @@
-import swagger, { type SwaggerTransform } from '@fastify/swagger';
+import { STATUS_CODES } from 'node:http';
+import swagger, { type SwaggerTransform, type SwaggerTransformObject } from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import {
   AcceptInvitationRequest,
@@ -81,6 +82,7 @@ export async function registerOpenApi(app: App, options: { publicUrl: string; ve
   const registry = z.registry<{ id: string }>();
   for (const [id, schema] of Object.entries(NAMED)) registry.add(schema, { id });
   const describe = createJsonSchemaTransform({ schemaRegistry: registry });
+  const addSchemas = createJsonSchemaTransformObject({ schemaRegistry: registry });
   const transform: SwaggerTransform<FastifySchema> = (document) => {
     if (!document.url.startsWith('/v1/') && !document.url.startsWith('/.well-known/')) {
       return { schema: { ...document.schema, hide: true }, url: document.url };
@@ -107,12 +109,13 @@ export async function registerOpenApi(app: App, options: { publicUrl: string; ve
       },
     },
     transform,
-    transformObject: createJsonSchemaTransformObject({ schemaRegistry: registry }),
+    transformObject: (document) => withoutUnused(addSchemas(document)),
   });
   await app.register(swaggerUi, {
     routePrefix: '/docs',
-    // Its own policy: the page loads its scripts and styles from here and has no inline ones.
-    staticCSP: "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'",
+    // A policy of its own: the page sets styles as it goes; scripts come from here alone.
+    staticCSP:
+      "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'",
     theme: { title: 'Meridian API' },
     uiConfig: { docExpansion: 'list' },
   });
@@ -144,9 +147,37 @@ function withErrors(
     schema: {
       ...rest,
       ...(auth === undefined ? {} : { security: [{ [auth]: [] }] }),
-      response: { ...(isObject(response) ? response : {}), ...answers },
+      response: { ...described(response), ...answers },
     },
   };
+}
+
+/** Every named schema comes in a form for requests and one for answers; keeps those that are referred to. */
+function withoutUnused(document: ReturnType<SwaggerTransformObject>): ReturnType<SwaggerTransformObject> {
+  if (!('components' in document) || document.components?.schemas === undefined) return document;
+  const all = new Map(Object.entries(document.components.schemas));
+  const used = new Set<string>();
+  const follow = (part: unknown): void => {
+    for (const [, name = ''] of JSON.stringify(part ?? null).matchAll(/"#\/components\/schemas\/([^"]+)"/g)) {
+      if (used.has(name)) continue;
+      used.add(name);
+      follow(all.get(name));
+    }
+  };
+  follow(document.paths);
+  const schemas = Object.fromEntries([...all].filter(([name]) => used.has(name)).sort(([a], [b]) => (a < b ? -1 : 1)));
+  return Object.assign({}, document, { components: { ...document.components, schemas } });
+}
+
+/** The answers that the route declares itself, each with at least the name of its status. */
+function described(response: unknown): Record<string, unknown> {
+  if (!isObject(response)) return {};
+  return Object.fromEntries(
+    Object.entries(response).map(([status, schema]) => [
+      status,
+      isObject(schema) ? { description: STATUS_CODES[status] ?? status, ...schema } : schema,
+    ]),
+  );
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;

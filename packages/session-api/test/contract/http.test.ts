@@ -242,14 +242,14 @@ describe('the OpenAPI document', () => {
     }
   });
 
-  test('refers only to schemas that it holds', async () => {
+  test('refers only to schemas that it holds, and holds no others', async () => {
     const document = await rig.ok(OpenApi, 'GET', '/v1/openapi.json');
     const refs = [...JSON.stringify(document).matchAll(/"\$ref":"#\/components\/schemas\/([^"]+)"/g)].map(
       ([, name]) => name,
     );
 
     expect(refs.length).toBeGreaterThan(20);
-    for (const name of new Set(refs)) expect(document.components.schemas).toHaveProperty([String(name)]);
+    expect(Object.keys(document.components.schemas).toSorted()).toEqual([...new Set(refs)].toSorted());
   });
 
   test('has a page to read it that works under its own policy', async () => {
