@@ -1,6 +1,9 @@
 import { readdirSync } from 'node:fs';
 import { root, which } from './command.ts';
 import { commandCheck } from './command-check.ts';
+import { checkCompose } from './deploy-compose.ts';
+import { checkNginx } from './deploy-nginx.ts';
+import { checkLinks } from './docs-links.ts';
 import { type Check, inOrder, skip } from './outcome.ts';
 import { vitestLevel } from './vitest-level.ts';
 
@@ -22,6 +25,25 @@ export const checks: readonly Check[] = [
         shellcheck: () => shellcheck(signal),
       }),
   },
+  {
+    name: 'deploy',
+    about: 'docker-compose.yml, nginx, Prometheus and Grafana against the code',
+    run: (signal) =>
+      inOrder({
+        compose: () => checkCompose(signal),
+        nginx: () => checkNginx(signal),
+        dashboards: () => script('dashboards and alerts', ['scripts/check-dashboards.ts'], signal),
+      }),
+  },
+  {
+    name: 'docs',
+    about: 'configuration tables and links of the documents',
+    run: (signal) =>
+      inOrder({
+        configuration: () => script('configuration tables', ['scripts/config-docs.ts', '--check'], signal),
+        links: () => checkLinks(signal),
+      }),
+  },
   vitestLevel('unit', 'pure parts'),
   vitestLevel('contract', 'adapters against real Redis, MongoDB and SQLite'),
   vitestLevel('media', "media on mediasoup's real worker"),
@@ -29,10 +51,19 @@ export const checks: readonly Check[] = [
   vitestLevel('e2e', 'real browsers in calls over relays'),
 ];
 
+const script = (name: string, args: readonly string[], signal: AbortSignal) =>
+  commandCheck(name, process.execPath, ['--disable-warning=ExperimentalWarning', ...args], { signal, limitMs: minute });
+
 async function shellcheck(signal: AbortSignal) {
   const path = which('shellcheck');
   if (path === undefined) return skip('shellcheck', 'shellcheck is not installed');
   const library = readdirSync(`${root}scripts/lib`).filter((name) => name.endsWith('.sh'));
-  const files = ['scripts/up', 'scripts/test', '.ci/run', ...library.map((name) => `scripts/lib/${name}`)];
+  const files = [
+    'scripts/up',
+    'scripts/test',
+    'scripts/worker',
+    '.ci/run',
+    ...library.map((name) => `scripts/lib/${name}`),
+  ];
   return commandCheck('shellcheck', path, ['-x', ...files], { signal, limitMs: minute });
 }

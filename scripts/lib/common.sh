@@ -4,6 +4,8 @@
 MERIDIAN_ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
 # shellcheck disable=SC2034 # used by the other parts
 MERIDIAN_CACHE="${XDG_CACHE_HOME:-$HOME/.cache}/meridian"
+# Debian's servers stand where only root looks.
+PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 # The word in brackets before every line: `up` or `test`.
 MERIDIAN_VOICE="${MERIDIAN_VOICE:-setup}"
 
