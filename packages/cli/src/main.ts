@@ -1,17 +1,14 @@
 #!/usr/bin/env node
-import { MeridianError } from '@meridian/protocol';
-import { Command } from 'commander';
-import { registerUp } from './commands/up.ts';
+import { run } from './program.ts';
 
-const program = new Command('meridian')
-  .description('Start a local cluster; look at nodes, rooms and relays of a running one.')
-  .showHelpAfterError();
-registerUp(program);
+// `meridian nodes | head -1` closes the pipe early: that is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
 
-try {
-  await program.parseAsync();
-} catch (error) {
-  if (!(error instanceof MeridianError)) throw error;
-  console.error(`meridian: ${error.message} [${error.code}]`);
-  process.exitCode = 2;
-}
+process.exitCode = await run(process.argv.slice(2), {
+  out: (text) => console.log(text),
+  err: (text) => console.error(text),
+  env: process.env,
+  now: Date.now,
+});

@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { createRoom, LOCAL_REGIONS, LocalCluster } from '@meridian/lab';
 import { isMeridianError, MeridianError } from '@meridian/protocol';
 import { type Command, InvalidArgumentError } from 'commander';
 
@@ -30,6 +29,8 @@ export function registerUp(program: Command): void {
           message: 'The web app is not built yet: run ./scripts/up, or `pnpm --filter @meridian/web build` first.',
         });
       }
+      // Only here, so that the other commands start fast and without what the lab needs.
+      const { createRoom, LOCAL_REGIONS, LocalCluster } = await import('@meridian/lab');
       const stopping = new AbortController();
       const stop = () => stopping.abort();
       process.once('SIGINT', stop);
@@ -42,7 +43,7 @@ export function registerUp(program: Command): void {
         onEvent: (line) => console.log(`[up] ${line}`),
       });
       try {
-        await readyRoom(cluster.url, options.room);
+        await readyRoom(() => createRoom(cluster.url, { slug: options.room, title: 'Lobby' }));
         const link = `${cluster.url}/r/${options.room}`;
         console.log(`
 [up] The cluster is ready. Open the room in two browser windows:
@@ -68,9 +69,9 @@ ${LOCAL_REGIONS.map((region) => `       ${link}?region=${region.region}   (${reg
 }
 
 /** Creates the room unless it is there from an earlier start. */
-async function readyRoom(url: string, slug: string): Promise<void> {
+async function readyRoom(create: () => Promise<unknown>): Promise<void> {
   try {
-    await createRoom(url, { slug, title: 'Lobby' });
+    await create();
   } catch (error) {
     if (!isMeridianError(error, 'room-slug-taken')) throw error;
   }
