@@ -33,7 +33,6 @@ export async function buildApp(services: Services, logger: FastifyBaseLogger): P
     trustProxy: config.trustProxy.length > 0 ? [...config.trustProxy] : false,
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
-    handlerTimeout: HANDLER_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
     return503OnClosing: true,
     clientErrorHandler: answerBrokenRequest,
@@ -47,9 +46,11 @@ export async function buildApp(services: Services, logger: FastifyBaseLogger): P
   app.setSerializerCompiler(serializerCompiler);
   app.setErrorHandler((error, request, reply) => sendError(error, request, reply, metrics));
   const allowed = new AllowedMethods(app);
-  app.setNotFoundHandler(answerNotFound(allowed, metrics));
+  app.setNotFoundHandler(answerNotFound({ allowed, metrics, hasPages: config.webDir !== undefined }));
 
   app.addHook('onRoute', (route) => {
+    // Not for files: a slow line may take its time with them.
+    if (route.url.startsWith('/v1/')) route.handlerTimeout ??= HANDLER_TIMEOUT_MS;
     switch (route.config?.auth) {
       case 'user':
         route.preValidation = [auth.requireUser];

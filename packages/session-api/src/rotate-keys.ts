@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { inspect, parseArgs } from 'node:util';
 import { isMeridianError, readConfig } from '@meridian/protocol';
 import { keyLifetimesOf, settings } from './config.ts';
@@ -41,7 +42,8 @@ try {
     );
     const nowMs = Date.now();
     const { created, retired, revoked } = await rotateKeys({
-      keysDir: config.keysDir,
+      // pnpm runs scripts in the package's folder; relative paths are meant from where the operator stands.
+      keysDir: resolve(process.env.INIT_CWD ?? '.', config.keysDir),
       lifetimes: keyLifetimesOf(config),
       nowMs,
       publishAheadMs: values.now ? 0 : config.keyPublishAheadS * 1_000,

@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Metrics } from '../metrics.ts';
 import { sendError } from './errors.ts';
 import type { App } from './route.ts';
+import { INDEX } from './web.ts';
 
 /** Knows which methods an address takes, to tell a wrong method (405) from a wrong address (404). */
 export class AllowedMethods {
@@ -36,13 +37,19 @@ const patternOf = (url: string): RegExp =>
       .join('/')}$`,
   );
 
-export function answerNotFound(allowed: AllowedMethods, metrics: Metrics) {
+/** `hasPages`: people who mistype an address get the web app, which tells them in its own way. */
+export function answerNotFound(options: { allowed: AllowedMethods; metrics: Metrics; hasPages: boolean }) {
+  const { allowed, metrics, hasPages } = options;
   return (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const methods = allowed.of(request.url);
-    if (methods.length === 0 || methods.includes(request.method)) {
-      return sendError(new MeridianError('not-found'), request, reply, metrics);
+    if (methods.length > 0 && !methods.includes(request.method)) {
+      reply.header('allow', methods.join(', '));
+      return sendError(new MeridianError('method-not-allowed'), request, reply, metrics);
     }
-    reply.header('allow', methods.join(', '));
-    return sendError(new MeridianError('method-not-allowed'), request, reply, metrics);
+    if (hasPages && wantsPage(request)) return reply.code(404).sendFile(INDEX);
+    return sendError(new MeridianError('not-found'), request, reply, metrics);
   };
 }
+
+const wantsPage = ({ method, url, headers }: FastifyRequest): boolean =>
+  method === 'GET' && !url.startsWith('/v1/') && (headers.accept ?? '').includes('text/html');

@@ -5,7 +5,8 @@ import { MeridianError } from '@meridian/protocol';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { App } from './route.ts';
 
-const INDEX = 'index.html';
+/** The page of the web app. */
+export const INDEX = 'index.html';
 /** The build puts everything whose name holds a hash of its content here. */
 const HASHED = `${sep}assets${sep}`;
 

@@ -26,11 +26,17 @@ export interface Rotation {
  * Puts a new key into the folder; running instances follow by themselves. The key that signs now goes
  * on until the new one takes over and stays valid until its last token has expired. Revoking a key that
  * signs makes the new one sign at once.
- * @throws MeridianError `not-found` for a key id that is not in the folder; nothing is changed then
+ * @throws MeridianError `config-invalid` for a folder without keys (a wrong path would go unnoticed), `not-found`
+ * for a key id that is not in it; nothing is changed then
  */
 export async function rotateKeys(request: RotationRequest): Promise<Rotation> {
   const { keysDir, lifetimes, nowMs, publishAheadMs, revoke } = request;
   const keys = await readKeyFiles(keysDir);
+  if (keys.length === 0) {
+    throw new MeridianError('config-invalid', {
+      message: `There are no keys in ${keysDir}; set MERIDIAN_KEYS_DIR to the folder that the service uses.`,
+    });
+  }
   const missing = revoke.filter((kid) => !keys.some((key) => key.kid === kid));
   if (missing.length > 0) {
     throw new MeridianError('not-found', { message: `There is no key ${missing.join(', ')} in ${keysDir}.` });

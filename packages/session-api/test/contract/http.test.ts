@@ -169,6 +169,15 @@ describe('the web app', () => {
     expect(await rig.codeOf('POST', '/')).toBe('method-not-allowed');
   });
 
+  test('answers people who mistype an address, with the right status; programs get the error', async () => {
+    const page = await rig.call('GET', '/room/weekly', { headers: { accept: 'text/html,*/*' } });
+
+    expect(page.status).toBe(404);
+    expect(page.body).toContain('<title>Meridian</title>');
+    expect(await rig.codeOf('GET', '/v1/nothing', { headers: { accept: 'text/html,*/*' } })).toBe('not-found');
+    expect(await rig.codeOf('GET', '/room/weekly')).toBe('not-found');
+  });
+
   test('that was not built stops the boot with a sentence', async () => {
     await expect(Rig.start({ redis, env: { MERIDIAN_WEB_DIR: join(webDir, 'assets') } })).rejects.toMatchObject({
       code: 'config-invalid',

@@ -164,6 +164,10 @@ describe('rotating', () => {
     expect(await readdir(keysDir)).toEqual(before);
   });
 
+  test('a folder without keys is refused: it is the wrong one', async () => {
+    await expect(rotate()).rejects.toMatchObject({ code: 'config-invalid', message: expect.stringContaining(keysDir) });
+  });
+
   test('leaves nothing half-written behind', async () => {
     await openRing();
     await rotate();
