@@ -37,6 +37,8 @@ export class RoomMirror {
   readonly #dataProducers = new Map<DataProducerId, DataProducerInfo>();
   #held: RoomEventEnvelope[] = [];
   #revision = 0;
+  /** Of everything that was applied. */
+  #latest = 0;
   #mode: MirrorMode = 'unprimed';
 
   get mode(): MirrorMode {
@@ -96,6 +98,7 @@ export class RoomMirror {
       case 'loose':
         // Kept as well: a snapshot read before this event must not undo it.
         this.#held.push(envelope);
+        this.#latest = Math.max(this.#latest, envelope.revision);
         return { outcome: 'applied', changes: this.#take(envelope.event) };
       case 'exact':
         if (envelope.revision <= this.#revision) return { outcome: 'stale' };
@@ -104,6 +107,7 @@ export class RoomMirror {
           return { outcome: 'held', gap: true };
         }
         this.#revision = envelope.revision;
+        this.#latest = envelope.revision;
         return { outcome: 'applied', changes: this.#take(envelope.event) };
       default:
         return assertNever(this.#mode);
@@ -114,6 +118,7 @@ export class RoomMirror {
   replace(snapshot: RoomSnapshot): RoomEvent[] {
     const changes = [...this.#removals(snapshot), ...this.#additions(snapshot)];
     this.#revision = snapshot.revision;
+    this.#latest = snapshot.revision;
     this.#mode = 'exact';
     const held = this.#held.sort((a, b) => a.revision - b.revision);
     this.#held = [];
@@ -124,9 +129,12 @@ export class RoomMirror {
     return changes;
   }
 
-  /** Takes what the snapshot adds, believes nobody to be gone, and counts on from where it is. */
+  /**
+   * Takes what the snapshot adds, believes nobody to be gone, and counts on from where it is. A snapshot
+   * that is older than the last event says nothing new: who stands in it may have left since.
+   */
   merge(snapshot: RoomSnapshot): RoomEvent[] {
-    return this.#additions(snapshot);
+    return snapshot.revision > this.#latest ? this.#additions(snapshot) : [];
   }
 
   /** Are there events that wait for a revision which did not come? */

@@ -98,6 +98,8 @@ export class Attachments {
     metrics.attachStep('verify', clock.now() - startedMs);
     const refused = refusal();
     if (refused !== undefined) throw refused;
+    // A page that is gone already must not raise the epoch of the one that came after it.
+    if (connection.closed) throw new MeridianError('session-lost');
     const session = new Session({
       claims,
       connection,
@@ -108,13 +110,13 @@ export class Attachments {
     const lease = await leases.attach(leaseRequest(claims, services));
     metrics.attachStep('lease', clock.now() - leaseStartedMs);
     session.move({ phase: 'attached', lease });
+    if (connection.closed) {
+      await this.#giveBack(session);
+      throw new MeridianError('session-lost');
+    }
     const older = sessions.put(session);
     if (older !== undefined) void ender.endAttachment(older, 'replaced');
     if (older === session) throw new MeridianError('session-replaced');
-    if (connection.closed) {
-      void ender.endAttachment(session, 'connection-lost');
-      throw new MeridianError('session-lost');
-    }
     connection.notify('welcome', {
       sessionId: claims.sid,
       nodeId,
@@ -128,6 +130,19 @@ export class Attachments {
     metrics.attachStep('total', clock.now() - startedMs);
     session.log.info({ epoch: lease.epoch }, 'attached');
     return session;
+  }
+
+  /**
+   * The connection was lost while its lease was written. It replaces nobody: a connection of the same
+   * session that lives keeps its place, and gets its lease back.
+   */
+  async #giveBack(session: Session): Promise<void> {
+    const { services, leases } = this.#options;
+    await services.ender.endAttachment(session, 'connection-lost');
+    const living = services.sessions.find(session.sessionId);
+    if (living === undefined || !('lease' in living.state)) return;
+    const { lease } = living.state;
+    await services.chores.run(`lease:${session.sessionId}:${lease.epoch}:back`, () => leases.restore([lease]));
   }
 
   /** The WebSocket is gone. A participant may keep its place for a while, should it come back. */

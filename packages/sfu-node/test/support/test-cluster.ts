@@ -84,6 +84,11 @@ export class TestCluster {
     return node;
   }
 
+  /** A WebSocket with this token, welcomed or not. */
+  connect(node: SfuNode, token: string): TestClient {
+    return TestClient.withToken(node.url, token);
+  }
+
   /** Attaches a session: the WebSocket is open and welcomed. */
   async attach(
     node: SfuNode,
