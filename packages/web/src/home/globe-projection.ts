@@ -64,6 +64,17 @@ export function graticule(centre: Coordinates, radius: number): string[] {
   return [...meridians, ...parallels].map((line) => pathOf(line, radius)).filter((path) => path !== '');
 }
 
+/** Places as a path of dots: strokes without length, made round by their caps. Only the near side. */
+export function dotsPath(places: readonly Coordinates[], centre: Coordinates, radius: number): string {
+  const see = seenFrom(centre);
+  let path = '';
+  for (const place of places) {
+    const { x, y, front } = see(toVector(place));
+    if (front) path += `M${(x * radius).toFixed(1)} ${(y * radius).toFixed(1)}h0`;
+  }
+  return path;
+}
+
 /** The great circle between two places, lifted off the ground the more the longer it is. */
 export function arc(from: Coordinates, to: Coordinates, centre: Coordinates, radius: number): string {
   const [a, b] = [toVector(from), toVector(to)];

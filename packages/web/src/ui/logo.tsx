@@ -6,12 +6,8 @@ export function Logo({ small = false }: { readonly small?: boolean }) {
     <span className={styles.logo}>
       <svg viewBox="0 0 32 32" fill="none" className={small ? styles.small : styles.mark} aria-hidden="true">
         <circle cx="16" cy="16" r="12" stroke="url(#meridian-a)" strokeWidth="2.4" />
-        <path
-          d="M16 4c4.2 3.3 6.3 7.3 6.3 12s-2.1 8.700-6.3 12c-4.2-3.3-6.3-7.300-6.3-12S11.800 7.300 16 4Z"
-          stroke="url(#meridian-b)"
-          strokeWidth="2.4"
-        />
-        <circle cx="16" cy="16" r="3" fill="#fff" />
+        <path d="M16 4c3.3 3.3 5 7.3 5 12s-1.7 8.7-5 12" stroke="url(#meridian-b)" strokeWidth="2.4" />
+        <circle cx="20.8" cy="16" r="3.2" fill="#fff" />
         <defs>
           <linearGradient id="meridian-a" x1="4" y1="4" x2="28" y2="28">
             <stop stopColor="#6ea6ff" />
