@@ -1,8 +1,8 @@
-import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { assertNever, type ErrorCode, isMeridianError } from '@meridian/protocol';
 import type { z } from 'zod';
 import { Emulator } from './emulator.ts';
+import { raisePriority } from './priority.ts';
 import { PreciseScheduler } from './scheduler.ts';
 import { EmulatorPlan, type Request, RequestMessage } from './spec.ts';
 
@@ -11,13 +11,7 @@ import { EmulatorPlan, type Request, RequestMessage } from './spec.ts';
 const port = parentPort;
 if (port === null) throw new Error("this file is the emulator's thread: use startEmulator()");
 
-try {
-  // This thread only, where the system allows it: it does little, but what it does must be on time.
-  setPriority(0, -15);
-} catch {
-  // Without that right it works too, a little later under load.
-}
-
+raisePriority();
 const emulator = new Emulator({ plan: EmulatorPlan.parse(workerData), scheduler: new PreciseScheduler() });
 
 async function answer(request: z.output<typeof Request>): Promise<unknown> {

@@ -19,6 +19,8 @@ export interface UdpProxyOptions {
 
 interface Client {
   readonly upstream: Promise<Socket>;
+  /** The same, once it is open. */
+  socket: Socket | undefined;
   seenMs: number;
 }
 
@@ -82,19 +84,27 @@ export class UdpProxy {
     let client = this.#clients.get(key);
     if (client === undefined) {
       this.#makeRoom();
-      client = { upstream: this.#openUpstream(from), seenMs: 0 };
-      client.upstream.catch(() => this.#clients.delete(key));
-      this.#clients.set(key, client);
+      const opened: Client = { upstream: this.#openUpstream(from), socket: undefined, seenMs: 0 };
+      opened.upstream.then(
+        (socket) => {
+          opened.socket = socket;
+        },
+        () => this.#clients.delete(key),
+      );
+      this.#clients.set(key, opened);
+      client = opened;
     }
     const known = client;
     const { target } = this.#options;
     known.seenMs = this.#options.scheduler.now();
     this.#up.send(payload, (arrived) => {
-      void known.upstream.then(
+      // At once where the socket is open: a promise's continuation would wait for the end of the tick.
+      const send = (socket: Socket): void => {
         // A client that was pushed out has no socket any more.
-        (socket) => this.#clients.get(key) === known && socket.send(arrived, target.port, target.host),
-        () => {},
-      );
+        if (this.#clients.get(key) === known) socket.send(arrived, target.port, target.host);
+      };
+      if (known.socket === undefined) known.upstream.then(send, () => {});
+      else send(known.socket);
     });
   }
 

@@ -1,0 +1,34 @@
+#!/usr/bin/env node
+import { isMeridianError } from '@meridian/protocol';
+
+interface Subcommand {
+  readonly help: string;
+  /** Loaded only when it runs. Returns the exit code. */
+  run(args: readonly string[]): Promise<number>;
+}
+
+const COMMANDS: Readonly<Record<string, Subcommand>> = {
+  'wan-validate': {
+    help: 'measure the WAN emulator against what was asked of it',
+    run: async (args) => (await import('./wan/validate/command.ts')).wanValidate(args),
+  },
+};
+
+const [name = '', ...args] = process.argv.slice(2);
+const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+if (command === undefined) {
+  const list = Object.entries(COMMANDS).map(([one, { help }]) => `  ${one.padEnd(14)} ${help}`);
+  const asked = name === '' || name === '--help' || name === '-h';
+  if (!asked) console.error(`lab: unknown command "${name}"`);
+  console.error(['pnpm lab <command> [--help]', ...list].join('\n'));
+  process.exitCode = asked ? 0 : 2;
+} else {
+  try {
+    process.exitCode = await command.run(args);
+  } catch (error) {
+    const wrongInput =
+      isMeridianError(error, 'config-invalid') || error instanceof RangeError || error instanceof TypeError;
+    console.error(wrongInput ? `lab ${name}: ${error.message}` : error);
+    process.exitCode = 2;
+  }
+}

@@ -1,0 +1,81 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { availableParallelism, cpus } from 'node:os';
+import { dirname, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { PROFILES_DIR, readProfiles } from '../profiles.ts';
+import { validate } from './run.ts';
+import { tableOf } from './table.ts';
+
+export const HELP = `pnpm lab wan-validate [options]
+  Probes the WAN emulator's links over loopback and compares with what was asked of them.
+  --seconds N      length of a probe (default 5)
+  --lanes N        probes at the same time (default 2)
+  --seed N         seed of the links (default 1)
+  --only TEXT      only links whose name contains TEXT
+  --profiles DIR   read the profiles there
+  --markdown FILE  write the table there too
+  --json FILE      write all figures there too
+  Ends with 0 when every link is within bounds, with 1 when not, with 2 on a wrong option or profile.`;
+
+const number = (text: string, name: string, min: number, max: number): number => {
+  const value = Number(text);
+  if (!Number.isFinite(value) || value < min || value > max) throw new RangeError(`--${name} must be ${min} to ${max}`);
+  return value;
+};
+
+/** Runs the command and returns its exit code. @throws RangeError or TypeError on a wrong option. */
+export async function wanValidate(args: readonly string[]): Promise<number> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      seconds: { type: 'string', default: '5' },
+      lanes: { type: 'string', default: '2' },
+      seed: { type: 'string', default: '1' },
+      only: { type: 'string' },
+      profiles: { type: 'string', default: PROFILES_DIR },
+      markdown: { type: 'string' },
+      json: { type: 'string' },
+      help: { type: 'boolean', short: 'h' },
+    },
+  });
+  if (values.help) {
+    console.log(HELP);
+    return 0;
+  }
+  const profiles = await readProfiles(values.profiles);
+  const { rows, cpuPressure, priority } = await validate({
+    profiles: profiles.values(),
+    seed: Math.trunc(number(values.seed, 'seed', 0, 2 ** 31)),
+    seconds: number(values.seconds, 'seconds', 1, 60),
+    lanes: Math.trunc(number(values.lanes, 'lanes', 1, 8)),
+    only: values.only,
+    onRow: (row, done, of) => {
+      console.error(
+        `${String(done).padStart(3)}/${of} ${row.complaints.length === 0 ? 'ok ' : 'OUT'} ${row.name}, ${row.load}`,
+      );
+    },
+  });
+  const out = rows.filter((row) => row.complaints.length > 0);
+  const lines = [
+    `Node ${process.version}, ${availableParallelism()} cores, ${cpus()[0]?.model ?? 'unknown CPU'}; ` +
+      `threads waited for a CPU in ${cpuPressure === undefined ? 'an unknown part' : `${(cpuPressure * 100).toFixed(0)} %`} of the time; priority of the emulator: ${priority}.`,
+    '',
+    ...tableOf(rows),
+    '',
+    'asked > measured (difference). ~: chance alone lets so short a probe stray by more than 5 %; allowed are three sampling errors. !: out of bounds.',
+    "added: what packets took longer than the link's model said, the probe's own two sockets included.",
+    '',
+    ...out.flatMap((row) => row.complaints.map((complaint) => `OUT: ${row.name}, ${row.load}: ${complaint}`)),
+    `${rows.length - out.length} of ${rows.length} within bounds`,
+  ];
+  console.log(lines.join('\n'));
+  if (values.markdown !== undefined) await save(values.markdown, `${lines.join('\n')}\n`);
+  if (values.json !== undefined)
+    await save(values.json, `${JSON.stringify({ rows, cpuPressure, priority }, null, 2)}\n`);
+  return out.length > 0 || rows.length === 0 ? 1 : 0;
+}
+
+async function save(file: string, text: string): Promise<void> {
+  await mkdir(dirname(resolve(file)), { recursive: true });
+  await writeFile(file, text);
+}

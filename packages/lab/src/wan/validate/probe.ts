@@ -1,0 +1,96 @@
+import type { Socket } from 'node:dgram';
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import { bindUdp } from '../drivers/loopback.ts';
+import { greatestDelayMs, type LinkState } from '../model/settings.ts';
+import { monotonicMs } from '../scheduler.ts';
+import type { WanEmulator } from '../start-emulator.ts';
+import { TRACE_FIELDS } from '../trace.ts';
+import { figuresOf, type Load, type Passage } from './figures.ts';
+import type { Live } from './judge.ts';
+import { type SendOrder, SendReport } from './sender.ts';
+
+/** Sends probes from a thread of its own and receives them in this one. */
+export class Prober {
+  readonly #worker = new Worker(new URL('./sender.ts', import.meta.url));
+  readonly #waiting = new Map<number, (sentMs: Float64Array) => void>();
+  #lastId = 0;
+
+  constructor() {
+    this.#worker.on('message', (message) => {
+      const { id, sentMs } = SendReport.parse(message);
+      this.#waiting.get(id)?.(sentMs);
+      this.#waiting.delete(id);
+    });
+  }
+
+  /** Sends the load to `port` and says when each packet left and when it reached `target`. */
+  async run(load: Load, port: number, target: Socket, settleMs: number): Promise<Passage[]> {
+    const receivedMs = new Float64Array(load.count).fill(Number.NaN);
+    target.on('message', (payload) => {
+      receivedMs[payload.readUInt32BE(0)] = monotonicMs();
+    });
+    const sentMs = await this.#send({ port, ...pick(load) });
+    await new Promise((resolve) => setTimeout(resolve, settleMs));
+    return Array.from(sentMs, (sent, i) => ({ sentMs: sent, receivedMs: receivedMs[i] ?? Number.NaN }));
+  }
+
+  async close(): Promise<void> {
+    await this.#worker.terminate();
+  }
+
+  async #send(order: Omit<SendOrder, 'id'>): Promise<Float64Array> {
+    this.#lastId += 1;
+    const id = this.#lastId;
+    const sent = new Promise<Float64Array>((resolve) => this.#waiting.set(id, resolve));
+    this.#worker.postMessage({ id, ...order });
+    return Promise.race([sent, once(this.#worker, 'exit').then(() => Promise.reject(new Error('the sender ended')))]);
+  }
+}
+
+const pick = ({ count, packetsPerS, payloadBytes }: Load) => ({ count, packetsPerS, payloadBytes });
+
+/** A socket that receives probes. */
+export const openTarget = (): Promise<Socket> => bindUdp('127.0.0.1');
+
+/** Probes one link of an emulator. */
+export async function probeLink(
+  emulator: WanEmulator,
+  prober: Prober,
+  probe: { link: string; state: LinkState; load: Load },
+): Promise<{ live: Live; passages: Passage[] }> {
+  const target = await openTarget();
+  const proxy = await emulator.openUdp({
+    target: { port: target.address().port },
+    up: [probe.link],
+    down: [],
+    trace: true,
+  });
+  try {
+    const passages = await prober.run(probe.load, proxy.port, target, greatestDelayMs(probe.state) + 300);
+    const { rows, drops } = (await emulator.trace(proxy.id)).up;
+    const added: number[] = [];
+    for (let row = 0; row < rows.length; row += TRACE_FIELDS) {
+      const passage = passages[rows[row] ?? -1];
+      const plannedMs = rows[row + 2];
+      if (passage === undefined || plannedMs === undefined || Number.isNaN(passage.receivedMs)) continue;
+      added.push(passage.receivedMs - passage.sentMs - plannedMs);
+    }
+    const arrived = passages.filter((passage) => !Number.isNaN(passage.receivedMs)).length;
+    const live: Live = {
+      figures: figuresOf(passages, probe.load),
+      addedP50Ms: quantile(added, 0.5),
+      addedP99Ms: quantile(added, 0.99),
+      vanished: probe.load.count - arrived - drops.length,
+    };
+    return { live, passages };
+  } finally {
+    target.close();
+    await emulator.closeOne(proxy.id);
+  }
+}
+
+function quantile(values: readonly number[], q: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(q * sorted.length) - 1)] ?? Number.NaN;
+}

@@ -1,0 +1,53 @@
+import { parentPort } from 'node:worker_threads';
+import { z } from 'zod';
+import { bindUdp } from '../drivers/loopback.ts';
+import { raisePriority } from '../priority.ts';
+import { monotonicMs, PreciseScheduler } from '../scheduler.ts';
+
+/** The probe's sending thread: apart from the receiving one, so that neither delays the other. */
+
+export const SendOrder = z.strictObject({
+  id: z.int(),
+  port: z.int(),
+  count: z.int().min(1),
+  packetsPerS: z.number().gt(0),
+  payloadBytes: z.int().min(8),
+});
+export type SendOrder = z.output<typeof SendOrder>;
+/** When each packet was handed to the kernel, milliseconds of the monotonic clock. */
+export const SendReport = z.strictObject({ id: z.int(), sentMs: z.instanceof(Float64Array) });
+
+const port = parentPort;
+if (port !== null) {
+  raisePriority();
+  const scheduler = new PreciseScheduler();
+  port.on('message', (message) => {
+    const order = SendOrder.parse(message);
+    void send(order, scheduler).then((sentMs) => port.postMessage({ id: order.id, sentMs }));
+  });
+}
+
+async function send(order: SendOrder, scheduler: PreciseScheduler): Promise<Float64Array> {
+  const socket = await bindUdp('127.0.0.1');
+  const sentMs = new Float64Array(order.count);
+  const startMs = monotonicMs() + 20;
+  await new Promise<void>((resolve) => {
+    const next = (index: number): void => {
+      if (index === order.count) {
+        resolve();
+        return;
+      }
+      const dueMs = startMs + (index * 1_000) / order.packetsPerS;
+      scheduler.at(dueMs, () => {
+        const payload = Buffer.alloc(order.payloadBytes);
+        payload.writeUInt32BE(index);
+        sentMs[index] = monotonicMs();
+        socket.send(payload, order.port, '127.0.0.1');
+        next(index + 1);
+      });
+    };
+    next(0);
+  });
+  socket.close();
+  return sentMs;
+}

@@ -1,0 +1,57 @@
+import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
+import { LinkSettings } from '../model/settings.ts';
+import { monotonicMs } from '../scheduler.ts';
+import type { WanEmulator } from '../start-emulator.ts';
+import { bitsOf, type Load } from './figures.ts';
+import { type Judgement, TOLERANCE } from './judge.ts';
+
+/** Payload and headers of a full segment, bytes. */
+const SEGMENT = { payload: 1_448, wire: 1_500 };
+const DELAY_MS = 40;
+const RATE_BPS = 5e6;
+
+export const TCP_LINK = LinkSettings.parse({ delayMs: DELAY_MS, rateBps: RATE_BPS, queue: { ms: 100 } });
+
+/** One upload: how long until the server has the first byte (three one-way delays), and how fast the rest comes. */
+export async function probeTcp(
+  emulator: WanEmulator,
+  links: { up: string; down: string },
+  seconds: number,
+): Promise<{ load: Load; figures: Judgement[] }> {
+  const count = Math.round((seconds * RATE_BPS) / 8 / SEGMENT.wire);
+  const load: Load = { label: 'TCP', packetsPerS: RATE_BPS / 8 / SEGMENT.wire, payloadBytes: SEGMENT.payload, count };
+  const arrivals: { atMs: number; bytes: number }[] = [];
+  const server = createServer((socket) => {
+    socket.on('data', (chunk) => arrivals.push({ atMs: monotonicMs(), bytes: chunk.length }));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('the server has no port');
+  const proxy = await emulator.openTcp({ target: { port: address.port }, up: [links.up], down: [links.down] });
+  try {
+    const startMs = monotonicMs();
+    const client = connect(proxy.port, proxy.host);
+    client.end(Buffer.alloc(count * SEGMENT.payload));
+    await once(client, 'close');
+    const [first, last] = [arrivals[0], arrivals.at(-1)];
+    const bytes = arrivals.slice(1).reduce((sum, arrival) => sum + arrival.bytes, 0);
+    const rate = ((bytes * SEGMENT.wire) / SEGMENT.payload) * 8_000;
+    return {
+      load: { ...load, label: `TCP ${(bitsOf(load) / 1e6).toFixed(0)} Mbit/s` },
+      figures: [
+        judged('delayMs', 3 * DELAY_MS, (first?.atMs ?? Number.NaN) - startMs),
+        judged('rateBps', RATE_BPS, rate / ((last?.atMs ?? Number.NaN) - (first?.atMs ?? Number.NaN))),
+      ],
+    };
+  } finally {
+    await emulator.closeOne(proxy.id);
+    server.close();
+  }
+}
+
+function judged(figure: Judgement['figure'], asked: number, measured: number): Judgement {
+  const allowed = TOLERANCE * asked;
+  return { figure, asked, measured, allowed, byChance: false, ok: Math.abs(measured - asked) <= allowed };
+}
