@@ -42,7 +42,7 @@ export async function lookAtCluster(
   } catch (error) {
     if (!isMeridianError(error, 'cluster-unavailable')) throw error;
     throw new MeridianError('cluster-unavailable', {
-      message: `the cluster's Redis does not answer: ${hintFor(target)}`,
+      message: `the cluster's Redis does not answer${reasonOf(error)}: ${hintFor(target)}`,
       cause: error,
     });
   }
@@ -51,6 +51,11 @@ export async function lookAtCluster(
   } finally {
     await cluster.close();
   }
+}
+
+/** What the connection said last, such as `connect ECONNREFUSED` or `NOAUTH`. */
+function reasonOf(error: Error): string {
+  return error.cause instanceof Error && error.cause.message !== '' ? ` (${error.cause.message})` : '';
 }
 
 /** Prints a result: as JSON, or as text made for people. */

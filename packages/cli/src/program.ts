@@ -26,8 +26,8 @@ function buildProgram(io: Io): Command {
 const USAGE = new Set<string>(['config-invalid', 'bad-request']);
 
 /**
- * Runs one command line (without node's and the script's path). Errors that a person can mend are one
- * sentence on stderr; anything else is thrown, since it is a defect.
+ * Runs one command line (without node's and the script's path). What the project's own errors say is one
+ * sentence on stderr; anything else is thrown, since it is a defect of this program.
  */
 export async function run(args: readonly string[], io: Omit<Io, 'exit'>): Promise<ExitCode> {
   let code: ExitCode = EXIT.ok;
@@ -40,8 +40,9 @@ export async function run(args: readonly string[], io: Omit<Io, 'exit'>): Promis
   } catch (error) {
     // commander has said what is wrong already; code 0 is --help.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-    if (!(error instanceof MeridianError) || error.code === 'internal') throw error;
-    io.err(`meridian: ${error.message.split('\n').map(harmless).join('\n')} [${error.code}]`);
+    if (!(error instanceof MeridianError)) throw error;
+    const cause = error.code === 'internal' && error.cause instanceof Error ? ` (${error.cause.message})` : '';
+    io.err(`meridian: ${`${error.message}${cause}`.split('\n').map(harmless).join('\n')} [${error.code}]`);
     return USAGE.has(error.code) ? EXIT.usage : EXIT.failed;
   }
 }
