@@ -3,6 +3,9 @@ export interface BucketOptions {
   readonly burst: number;
 }
 
+/** Sums of fractions come out a little short of what they should be. */
+const ROUNDING = 1e-9;
+
 /** A token bucket over a clock that is passed in. Starts full. */
 export class TokenBucket {
   readonly #perMs: number;
@@ -22,10 +25,10 @@ export class TokenBucket {
     const passed = Math.max(0, nowMs - this.#atMs);
     this.#atMs = Math.max(nowMs, this.#atMs);
     this.#tokens = Math.min(this.#burst, this.#tokens + passed * this.#perMs);
-    if (this.#tokens >= 1) {
-      this.#tokens -= 1;
+    if (this.#tokens >= 1 - ROUNDING) {
+      this.#tokens = Math.max(0, this.#tokens - 1);
       return 0;
     }
-    return Math.ceil((1 - this.#tokens) / this.#perMs);
+    return Math.max(1, Math.ceil((1 - ROUNDING - this.#tokens) / this.#perMs));
   }
 }

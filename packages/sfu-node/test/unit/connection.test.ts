@@ -1,0 +1,130 @@
+import { MeridianError, type RequestMethod } from '@meridian/protocol';
+import { describe, expect, test } from 'vitest';
+import { Connection, type PreparedRequest } from '../../src/signalling/connection.ts';
+import { FakeClock, settle } from '../support/fake-clock.ts';
+import { FakeSocket } from '../support/fake-socket.ts';
+
+function connect(options: { prepare?: (method: RequestMethod, data: unknown) => PreparedRequest } = {}) {
+  const clock = new FakeClock();
+  const socket = new FakeSocket();
+  const faults: string[] = [];
+  const defects: unknown[] = [];
+  const requests: string[] = [];
+  const connection = new Connection({
+    socket,
+    clock,
+    limits: {
+      maxFrameBytes: 1_000,
+      maxBufferedBytes: 4_000,
+      frames: { perSecond: 10, burst: 20 },
+      maxInFlight: 3,
+      pingEveryMs: 3_000,
+      deadAfterMs: 10_000,
+    },
+    observer: {
+      frame: () => {},
+      request: (method, outcome) => requests.push(`${method} ${outcome}`),
+      dropped: () => {},
+      rateLimited: () => {},
+    },
+    prepare: options.prepare ?? (() => ({ order: { kind: 'free' }, run: async () => ({ done: true }) })),
+    onFault: (fault, error) => faults.push(`${fault}: ${error.code}`),
+    onDefect: (_method, error) => defects.push(error),
+  });
+  const receive = (frame: unknown) => {
+    const text = JSON.stringify(frame);
+    connection.receive(text, text.length);
+  };
+  return { clock, socket, connection, faults, defects, requests, receive };
+}
+
+const ask = (id: number, method = 'get-stats') => ({ t: 'req', id, method, data: {} });
+
+describe('a connection', () => {
+  test('answers each request under its id, with its result or its error', async () => {
+    const { receive, socket, requests, defects } = connect({
+      prepare: (method) => ({
+        order: { kind: 'free' },
+        run: async () => {
+          if (method === 'leave') throw new MeridianError('not-joined');
+          if (method === 'kick') throw new TypeError('a defect');
+          return { method };
+        },
+      }),
+    });
+    receive(ask(1));
+    receive(ask(2, 'leave'));
+    receive(ask(3, 'kick'));
+    await settle();
+
+    expect(socket.frames).toMatchObject([
+      { t: 'res', id: 1, ok: true, data: { method: 'get-stats' } },
+      { t: 'err', id: 2, error: { code: 'not-joined' } },
+      { t: 'err', id: 3, error: { code: 'internal' } },
+    ]);
+    // What went wrong inside is told to the log, not to the client.
+    expect(JSON.stringify(socket.frames)).not.toContain('a defect');
+    expect(defects).toHaveLength(1);
+    expect(requests).toEqual(['get-stats ok', 'leave not-joined', 'kick internal']);
+  });
+
+  test('does what follows a reply after the reply', async () => {
+    const order: string[] = [];
+    const { receive, socket } = connect({
+      prepare: () => ({
+        order: { kind: 'free' },
+        run: async (afterReply) => {
+          afterReply(() => order.push(`after ${socket.frames.length} frame`));
+          return {};
+        },
+      }),
+    });
+    receive(ask(1));
+    await settle();
+    expect(order).toEqual(['after 1 frame']);
+  });
+
+  test('asks for signs of life and is dead without them', async () => {
+    const { clock, socket, faults, connection } = connect();
+    await clock.pass(9_000);
+    expect(socket.pings).toBe(3);
+    connection.heard();
+    await clock.pass(9_000);
+    expect(faults).toEqual([]);
+    await clock.pass(6_000);
+    expect(faults).toEqual(['dead-peer: session-lost']);
+    expect(socket.terminated).toBe(true);
+    expect(clock.pending).toBeLessThanOrEqual(1);
+  });
+
+  test('every frame is a sign of life', async () => {
+    const { clock, faults, receive } = connect();
+    for (let second = 0; second < 60; second += 5) {
+      receive({ t: 'ping', id: second });
+      await clock.pass(5_000);
+    }
+    expect(faults).toEqual([]);
+  });
+
+  test('closes once, with the code of the error as its reason, and ends it when the peer does not answer', async () => {
+    const { connection, socket, clock, receive } = connect();
+    connection.close('room-ended');
+    connection.close('session-kicked');
+    receive(ask(1));
+    connection.notify('media-lost', { reason: 'worker-died' });
+    await settle();
+    expect(socket.closed).toEqual({ code: 4_411, reason: 'room-ended' });
+    expect(socket.frames).toEqual([]);
+    expect(socket.terminated).toBe(false);
+    await clock.pass(2_000);
+    expect(socket.terminated).toBe(true);
+  });
+
+  test('a reader that is too slow is a fault', () => {
+    const { connection, socket, faults } = connect();
+    socket.stopped = true;
+    for (let index = 0; index < 100; index++) connection.notify('media-lost', { reason: 'worker-died' });
+    expect(faults).toEqual(['slow-reader: slow-reader']);
+    expect(socket.closed).toEqual({ code: 4_430, reason: 'slow-reader' });
+  });
+});
