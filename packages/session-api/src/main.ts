@@ -34,10 +34,11 @@ async function main(): Promise<void> {
 try {
   await main();
 } catch (error) {
-  // Wrong configuration is the operator's to mend: one clear message instead of a stack.
-  if (isMeridianError(error, 'config-invalid')) {
-    console.error(error.message);
-    process.exit(2);
+  // What is the operator's to mend gets one clear message instead of a stack.
+  if (isMeridianError(error)) {
+    const cause = error.cause instanceof Error ? ` (${error.cause.message})` : '';
+    console.error(`${error.message}${cause}`);
+    process.exit(error.code === 'config-invalid' ? 2 : 1);
   }
   console.error(error);
   process.exit(1);
