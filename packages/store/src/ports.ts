@@ -79,7 +79,10 @@ export interface Rooms {
   /** Longest membership first. */
   members(roomId: RoomId): Promise<Member[]>;
 
-  /** Remembers an issued invitation, so that it can be revoked. @throws MeridianError `room-not-found` */
+  /**
+   * Remembers an issued invitation, so that it can be revoked. One with a known id is left as it is.
+   * @throws MeridianError `room-not-found`
+   */
   addInvitation(invitation: Invitation): Promise<void>;
   /** An expired one may still be there or be gone already: look at `expiresAtMs`. */
   findInvitation(invitationId: string): Promise<Invitation | undefined>;

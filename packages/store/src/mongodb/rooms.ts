@@ -14,6 +14,17 @@ import {
 import type { MongoConnection, RoomDocument } from './connection.ts';
 import { isDuplicateKey } from './errors.ts';
 
+/** Inserts, unless a unique index says that it is there already. */
+async function insertedNow(insert: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await insert();
+    return true;
+  } catch (thrown) {
+    if (isDuplicateKey(thrown)) return false;
+    throw thrown;
+  }
+}
+
 const toRoom = (found: RoomDocument): Room => stored(RoomRecord, { ...found, roomId: found._id }, 'room');
 
 /**
@@ -125,21 +136,11 @@ export class MongoRooms implements Rooms {
   async addMember(roomId: RoomId, member: Member): Promise<boolean> {
     const record = checked(MemberRecord, member, 'member');
     return await this.#db.run(async () => {
-      const added = await this.#insertMember({ roomId, ...record });
+      const added = await insertedNow(() => this.#db.members.insertOne({ roomId, ...record }));
       if (await this.#stands(roomId)) return added;
       await this.#db.members.deleteMany({ roomId });
       throw roomGone(roomId);
     });
-  }
-
-  async #insertMember(document: { roomId: string; userId: string; name: string; joinedAtMs: number }) {
-    try {
-      await this.#db.members.insertOne(document);
-      return true;
-    } catch (thrown) {
-      if (isDuplicateKey(thrown)) return false;
-      throw thrown;
-    }
   }
 
   async removeMember(roomId: RoomId, userId: UserId): Promise<boolean> {
@@ -165,9 +166,10 @@ export class MongoRooms implements Rooms {
   async addInvitation(invitation: Invitation): Promise<void> {
     const { invitationId, expiresAtMs, ...rest } = checked(InvitationRecord, invitation, 'invitation');
     await this.#db.run(async () => {
-      await this.#db.invitations.insertOne({ _id: invitationId, ...rest, expiresAt: new Date(expiresAtMs) });
+      const document = { _id: invitationId, ...rest, expiresAt: new Date(expiresAtMs) };
+      await insertedNow(() => this.#db.invitations.insertOne(document));
       if (await this.#stands(rest.roomId)) return;
-      await this.#db.invitations.deleteOne({ _id: invitationId });
+      await this.#db.invitations.deleteOne({ _id: invitationId, roomId: rest.roomId });
       throw roomGone(rest.roomId);
     });
   }

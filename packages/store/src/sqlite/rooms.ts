@@ -50,7 +50,8 @@ const prepare = (db: SqliteConnection) => ({
   ),
   addInvitation: db.prepare(
     `INSERT INTO invitations (invitation_id, room_id, invited_by, created_at_ms, expires_at_ms)
-     VALUES (:invitationId, :roomId, :invitedBy, :createdAtMs, :expiresAtMs)`,
+     VALUES (:invitationId, :roomId, :invitedBy, :createdAtMs, :expiresAtMs)
+     ON CONFLICT DO NOTHING`,
   ),
   findInvitation: db.prepare(
     `SELECT invitation_id AS invitationId, room_id AS roomId, invited_by AS invitedBy, created_at_ms AS createdAtMs,

@@ -137,12 +137,13 @@ describe.each(SUBJECTS)('rooms in $name', ({ create }) => {
     expect(await store.rooms.findInvitation(invitation.invitationId)).toBeUndefined();
   });
 
-  it('remember invitations until they are revoked', async () => {
+  it('remember invitations as they were first issued until they are revoked', async () => {
     const room = aRoom();
     await store.rooms.create(room);
     // Far ahead, so that a server with a TTL index keeps it.
     const invitation = anInvitation(room.roomId, { expiresAtMs: 4_000_000_000_123 });
     await store.rooms.addInvitation(invitation);
+    await store.rooms.addInvitation({ ...invitation, expiresAtMs: 4_100_000_000_000 });
     expect(await store.rooms.findInvitation(invitation.invitationId)).toEqual(invitation);
     expect(await store.rooms.revokeInvitation(invitation.invitationId)).toBe(true);
     expect(await store.rooms.revokeInvitation(invitation.invitationId)).toBe(false);
