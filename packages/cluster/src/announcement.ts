@@ -7,8 +7,9 @@ import type { AttachedSessions } from './leases.ts';
 import type { AnnouncementEvents, NodeAnnouncement } from './ports.ts';
 import { encode, REPLIES } from './records.ts';
 import type { RedisConnection } from './redis/connection.ts';
-import { closedError } from './redis/failures.ts';
+import { closedError, unavailable } from './redis/failures.ts';
 import type { Subscriber } from './redis/subscriber.ts';
+import type { RoomRevisions } from './room-revisions.ts';
 import type { RedisRoomState } from './room-state.ts';
 import { SCRIPTS } from './scripts.ts';
 import type { NodeSweeper } from './sweeper.ts';
@@ -29,6 +30,7 @@ export interface NodeAnnouncerOptions {
   readonly hosted: HostedRooms;
   readonly attached: AttachedSessions;
   readonly rooms: RedisRoomState;
+  readonly revisions: RoomRevisions;
   readonly sweeper: NodeSweeper;
   readonly logger: ClusterLogger;
 }
@@ -54,6 +56,7 @@ export class NodeAnnouncer implements NodeAnnouncement {
   #beating: Promise<void> = Promise.resolve();
   #sweeping: Promise<unknown> = Promise.resolve();
   #stopListening: (() => void) | undefined;
+  #heard: (() => void) | undefined;
   #withdrawing: Promise<void> | undefined;
 
   constructor(options: NodeAnnouncerOptions) {
@@ -98,7 +101,7 @@ export class NodeAnnouncer implements NodeAnnouncement {
   ): Promise<void> {
     if (this.#state === 'withdrawn') throw closedError('the announcement');
     this.#record = { ...this.#record, ...change };
-    if (now) await this.#enqueue('claim');
+    if (now) await this.#claimNow();
   }
 
   withdraw(): Promise<void> {
@@ -143,6 +146,7 @@ export class NodeAnnouncer implements NodeAnnouncement {
     if (!text.startsWith('{"') || !text.includes(this.#record.incarnation)) return;
     if (!isBeat(text, this.#record.incarnation)) return;
     this.#lastEcho = performance.now();
+    this.#heard?.();
     if (this.#state === 'lost') this.#beatNow();
   }
 
@@ -162,6 +166,25 @@ export class NodeAnnouncer implements NodeAnnouncement {
 
   #beatNow(): void {
     if (this.#state !== 'withdrawn') this.#schedule(0);
+  }
+
+  /** @throws MeridianError `cluster-unavailable` when Redis does not answer, or the heartbeat is not heard here. */
+  async #claimNow(): Promise<void> {
+    if (this.#mode() === 'probe') {
+      const { timeoutMs } = this.#options.connection;
+      let timer: NodeJS.Timeout | undefined;
+      const echo = new Promise<void>((resolve, reject) => {
+        this.#heard = resolve;
+        timer = setTimeout(() => reject(unavailable('the own heartbeats do not come back')), timeoutMs);
+      });
+      try {
+        await Promise.all([this.#enqueue('probe'), echo]);
+      } finally {
+        clearTimeout(timer);
+        this.#heard = undefined;
+      }
+    }
+    await this.#enqueue('claim');
   }
 
   /** A node that has not heard itself for half a lease asks whether it can be heard, and claims nothing. */
@@ -205,7 +228,7 @@ export class NodeAnnouncer implements NodeAnnouncement {
     if (this.#isWithdrawn()) return;
     switch (status) {
       case 'probed':
-        this.#trouble = new MeridianError('cluster-unavailable', { message: 'the own heartbeats do not come back' });
+        this.#trouble = unavailable('the own heartbeats do not come back');
         return;
       case 'superseded':
         this.#lose(new MeridianError('closed', { message: 'another process has announced this node id' }));
@@ -265,13 +288,16 @@ export class NodeAnnouncer implements NodeAnnouncement {
 
   /** Takes rooms out of the index that were hinted at and never joined, or ended from elsewhere. */
   async #checkQuietRooms(): Promise<void> {
-    const { hosted, rooms, logger } = this.#options;
+    const { hosted, rooms, revisions, logger } = this.#options;
     const { nodeId } = this.#record;
     for (const roomId of hosted.quiet(nodeId, QUIET_MS, MOST_CHECKED)) {
       try {
         const nodes = await rooms.nodesOf(roomId);
         if (nodes.includes(nodeId)) hosted.touch(nodeId, roomId);
-        else hosted.left(nodeId, roomId);
+        else {
+          hosted.left(nodeId, roomId);
+          revisions.left(nodeId, roomId, 0);
+        }
       } catch (error) {
         logger.debug({ err: error }, 'a quiet room could not be checked');
         return;

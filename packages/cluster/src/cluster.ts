@@ -23,6 +23,7 @@ import { closedError } from './redis/failures.ts';
 import { Subscriber } from './redis/subscriber.ts';
 import { parseRedisUrl } from './redis/url.ts';
 import { RedisNodeRegistry } from './registry.ts';
+import type { RoomRevisions } from './room-revisions.ts';
 import { RedisRoomState } from './room-state.ts';
 import { NodeSweeper, PeriodicSweeper } from './sweeper.ts';
 
@@ -56,6 +57,10 @@ class RedisCluster implements Cluster {
   readonly #hosted: HostedRooms;
   readonly #attached = new AttachedSessions();
   readonly #nodeSweeper: NodeSweeper;
+  readonly #revisions: RoomRevisions = {
+    entered: (nodeId, roomId, before, anew) => this.#inboxes.get(nodeId)?.inbox.entered(roomId, before, anew),
+    left: (nodeId, roomId, last) => this.#inboxes.get(nodeId)?.inbox.left(roomId, last),
+  };
   readonly #inboxes = new Map<NodeId, { inbox: RedisNodeInbox; opening: Promise<void> }>();
   readonly #announcements = new Set<NodeAnnouncer>();
   readonly #sweepers = new Set<PeriodicSweeper>();
@@ -104,10 +109,7 @@ class RedisCluster implements Cluster {
       records,
       hosted,
       terms: this.#terms,
-      revisions: {
-        entered: (nodeId, roomId, before, anew) => this.#inboxes.get(nodeId)?.inbox.entered(roomId, before, anew),
-        left: (nodeId, roomId, last) => this.#inboxes.get(nodeId)?.inbox.left(roomId, last),
-      },
+      revisions: this.#revisions,
       placeMs: options.placeMs ?? 15_000,
     });
     this.locks = new RedisLocks({ connection, keys, logger });
@@ -147,6 +149,7 @@ class RedisCluster implements Cluster {
       hosted: this.#hosted,
       attached: this.#attached,
       rooms: this.rooms,
+      revisions: this.#revisions,
       sweeper: this.#nodeSweeper,
       logger: this.#logger,
     });

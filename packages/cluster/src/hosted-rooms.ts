@@ -10,7 +10,7 @@ export const INDEX_TTL_MS = 24 * 3_600_000;
 
 interface Entry {
   /** As Redis keeps it; an entry is taken out only with the score it was put in with. */
-  readonly score: string;
+  score: string;
   using: number;
   touchedAt: number;
 }
@@ -35,7 +35,10 @@ export class HostedRooms {
   /** A script has put the room into the index. */
   indexed(nodeId: NodeId, roomId: RoomId, score: string): void {
     const rooms = this.#roomsOf(nodeId);
-    rooms.set(roomId, { score, using: rooms.get(roomId)?.using ?? 0, touchedAt: performance.now() });
+    const entry = rooms.get(roomId) ?? { score, using: 0, touchedAt: 0 };
+    entry.score = score;
+    entry.touchedAt = performance.now();
+    rooms.set(roomId, entry);
   }
 
   /**

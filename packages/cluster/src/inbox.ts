@@ -63,12 +63,12 @@ export class RedisNodeInbox implements NodeInbox {
   readonly #options: NodeInboxOptions;
   readonly #tracker = new RevisionTracker();
   readonly #seen = new RecentIds(4_096);
-  readonly #waiting = new Map<string, (result: Result) => void>();
+  readonly #waiting = new Map<string, PromiseWithResolvers<Result>>();
   readonly #working = new Set<AbortController>();
   readonly #handlers: { [M in BusMethod]?: RequestHandler<M> } = {};
   readonly #notices: { [N in BusNotice]?: NoticeHandler<N>[] } = {};
   readonly #events: Emitter<{ event: [RoomEventEnvelope]; gap: [RoomId | undefined] }>;
-  readonly #closing = new AbortController();
+  #closed = false;
   #stopListening: (() => void) | undefined;
   #presence: NodeJS.Timeout | undefined;
 
@@ -129,7 +129,7 @@ export class RedisNodeInbox implements NodeInbox {
   }
 
   async notify<N extends BusNotice>(to: NodeId, notice: N, data: BusNoticeData<N>): Promise<void> {
-    if (this.#closing.signal.aborted) throw closedError('the inbox');
+    if (this.closed) throw closedError('the inbox');
     const sentAtMs = this.#options.clock.now();
     await this.#send('bus.notify', to, { t: 'ntc', id: newId(), from: this.nodeId, notice, sentAtMs, data });
   }
@@ -152,12 +152,13 @@ export class RedisNodeInbox implements NodeInbox {
   }
 
   get closed(): boolean {
-    return this.#closing.signal.aborted;
+    return this.#closed;
   }
 
   async close(): Promise<void> {
     if (this.closed) return;
-    this.#closing.abort(closedError('the inbox'));
+    this.#closed = true;
+    for (const { reject } of this.#waiting.values()) reject(closedError('the inbox'));
     clearInterval(this.#presence);
     this.#stopListening?.();
     for (const work of this.#working) work.abort(closedError('the inbox'));
@@ -178,30 +179,30 @@ export class RedisNodeInbox implements NodeInbox {
     if (this.closed) throw closedError('the inbox');
     signal?.throwIfAborted();
     const id = newId();
-    const late = AbortSignal.timeout(ttlMs);
-    const stop = AbortSignal.any([late, this.#closing.signal, ...(signal === undefined ? [] : [signal])]);
+    const pending = Promise.withResolvers<Result>();
+    // The sending may fail first; nobody looks at this one then.
+    pending.promise.catch(() => {});
+    const abort = () => pending.reject(signal?.reason);
+    const late = () =>
+      pending.reject(
+        new MeridianError('deadline-exceeded', { message: `${to} did not answer ${method} within ${ttlMs} ms.` }),
+      );
+    const timer = setTimeout(late, ttlMs);
+    signal?.addEventListener('abort', abort, { once: true });
+    this.#waiting.set(id, pending);
     try {
-      const answer = new Promise<Result>((resolve, reject) => {
-        this.#waiting.set(id, resolve);
-        stop.addEventListener('abort', () => reject(stop.reason), { once: true });
-      });
-      // Handled below in any case; the sending may fail first.
-      answer.catch(() => {});
       const sentAtMs = this.#options.clock.now();
       const envelope: BusEnvelope = { t: 'req', id, from: this.nodeId, method, sentAtMs, ttlMs, data };
-      const heard = await Promise.race([this.#send('bus.request', to, envelope), answer]);
+      const heard = await Promise.race([this.#send('bus.request', to, envelope), pending.promise]);
       if (heard === false) {
         throw new MeridianError('node-unknown', { message: `No node ${to} listens on the bus.` });
       }
-      const result = await answer;
+      const result = await pending.promise;
       if (!result.ok) throw MeridianError.fromBody(result.error);
       return parseOrThrow(REQUESTS[method].reply, result.data, 'internal', `the answer of ${to} to ${method}`);
-    } catch (error) {
-      if (stop.aborted && error === late.reason) {
-        throw new MeridianError('deadline-exceeded', { message: `${to} did not answer ${method} within ${ttlMs} ms.` });
-      }
-      throw error;
     } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', abort);
       this.#waiting.delete(id);
     }
   }
@@ -245,7 +246,7 @@ export class RedisNodeInbox implements NodeInbox {
         return;
       case 'res':
         // An answer nobody waits for any more is late.
-        this.#waiting.get(message.id)?.(message.result);
+        this.#waiting.get(message.id)?.resolve(message.result);
         return;
       case 'req':
         if (this.#seen.add(message.id)) void this.#serve(message);

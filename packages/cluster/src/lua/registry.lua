@@ -20,9 +20,9 @@ end
 -- All nodes fall silent together when Redis itself was away. Their entries have expired then, though they are
 -- alive: they get one lease time to come back before anybody is swept.
 local function pulse(lease)
-  local last = tonumber(redis.call('GET', PULSE) or now)
+  local last = tonumber(redis.call('GET', PULSE) or '0')
   redis.call('SET', PULSE, whole(now), 'PX', whole(lease * 100))
-  if now - last > lease / 2 then redis.call('SET', AMNESTY, '1', 'PX', whole(lease)) end
+  if now - last > lease / 2 and redis.call('EXISTS', INDEX) == 1 then redis.call('SET', AMNESTY, '1', 'PX', whole(lease)) end
 end
 
 -- Flat list of node, term: entries that expired, and former terms of nodes that came back.

@@ -23,6 +23,8 @@ function baseOptions(target: RedisTarget, timeoutMs: number): Options {
     ...(target.password === undefined ? {} : { password: target.password }),
     connectTimeout: timeoutMs,
     commandTimeout: timeoutMs,
+    // A connection that answers nothing any more (its machine is gone, a firewall forgot it) is made anew.
+    socketTimeout: timeoutMs * 2,
     // Commands fail while Redis is away: what waits in a queue would act on a state that has moved on.
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,

@@ -10,8 +10,6 @@ import type { Address, RedisTarget } from './url.ts';
 /** How often the connection is tried when nothing else is sent, milliseconds. */
 const PROBE_MS = 1_000;
 const PROBE_WHILE_DOWN_MS = 200;
-/** So many probes that ran out of time on a connection that looks open mean that it is dead. */
-const STUCK_AFTER = 2;
 
 export interface ConnectionOptions {
   readonly target: RedisTarget;
@@ -37,7 +35,6 @@ export class RedisConnection {
   #current: ClusterStatus = 'down';
   #probing: NodeJS.Timeout | undefined;
   #lastAnswer = 0;
-  #timeouts = 0;
   #closed = false;
 
   constructor(options: ConnectionOptions) {
@@ -164,16 +161,9 @@ export class RedisConnection {
     clearTimeout(this.#probing);
     this.#probing = undefined;
     if (always || this.#current === 'down' || performance.now() - this.#lastAnswer >= PROBE_MS / 2) {
-      const started = performance.now();
       const answered = await this.#answers();
       if (this.#closed) return;
       this.#setStatus(answered ? 'up' : 'down');
-      const timedOut = !answered && performance.now() - started >= this.timeoutMs - 1;
-      this.#timeouts = timedOut ? this.#timeouts + 1 : 0;
-      if (this.#timeouts >= STUCK_AFTER) {
-        this.#timeouts = 0;
-        this.#client.disconnect(true);
-      }
     }
     this.#schedule(this.#current === 'up' ? PROBE_MS : PROBE_WHILE_DOWN_MS);
   }

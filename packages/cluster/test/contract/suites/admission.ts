@@ -47,6 +47,22 @@ export function admissionSuite(backend: () => Backend): void {
       expect(await confirm(cluster, first)).toEqual({ confirmed: false, reason: 'place-expired' });
     });
 
+    it('does not take an expired place, though others hold theirs longer', async () => {
+      const world = new World(backend());
+      const [brief, patient] = [await world.open({ placeMs: 40 }), await world.open()];
+      const [first, second] = [await attach(brief, person()), await attach(patient, person())];
+      await admit(brief, first);
+      await admit(patient, second);
+      const { places } = world.keys.room(roomId);
+      const { expiresAtMs } = JSON.parse((await world.backend.raw.hget(places, first.sessionId)) ?? '{}');
+      await eventually('the clock of Redis passes the expiry', async () => {
+        const [seconds, microseconds] = await world.backend.raw.time();
+        expect(Number(seconds) * 1_000 + Number(microseconds) / 1_000).toBeGreaterThan(expiresAtMs + 1);
+      });
+      expect(await confirm(brief, first)).toEqual({ confirmed: false, reason: 'place-expired' });
+      expect((await confirm(patient, second)).confirmed).toBe(true);
+    });
+
     it('keeps one place for a session that comes again with a newer epoch', async () => {
       const world = new World(backend());
       const cluster = await world.open();

@@ -52,6 +52,7 @@ export function leaseSuite(backend: () => Backend): void {
       for (let beats = 0; beats < 3; beats += 1) {
         await announcement.update({}, { now: true });
         expect(await cluster.leases.find(nodeA, lease.sessionId)).toEqual(lease);
+        expect(await world.backend.raw.pttl(world.keys.node(nodeA).sessions)).toBeLessThanOrEqual(500);
       }
       await eventually('the lease is gone with the entry', async () => {
         expect(await cluster.leases.find(nodeA, lease.sessionId)).toBeUndefined();

@@ -230,8 +230,8 @@ export function modelSuite(backend: () => Backend): void {
             for (const { announcement } of run.nodes.values()) await announcement.withdraw();
             await run.service.sweeper({ everyMs: 0 }).sweep();
             for (const key of await world.leftovers()) {
-              // What is left says when it goes: burnt tokens, unconfirmed places, fences of locks, the pulse.
-              expect(key).toMatch(/:(jti:.*|places|fence|pulse)$/);
+              // What is left says when it goes: burnt tokens, unconfirmed places, fences of locks, signs of life.
+              expect(key).toMatch(/:(jti:.*|places|fence|pulse|inbox)$/);
               expect(await world.backend.raw.pttl(key)).toBeGreaterThan(0);
             }
           } finally {

@@ -183,6 +183,7 @@ export function roomSuite(backend: () => Backend): void {
       expect(await cluster.rooms.nodesOf(roomId)).toEqual([]);
       expect(await cluster.rooms.listActive()).toEqual([]);
       await cluster.rooms.reopen(roomId);
+      expect(await confirm(cluster, waiting)).toEqual({ confirmed: false, reason: 'place-expired' });
       expect((await admit(cluster, second)).admitted).toBe(true);
     });
   });
