@@ -14,7 +14,7 @@ RUN pnpm install --frozen-lockfile --filter "@meridian/web..." \
   && pnpm --filter @meridian/web build
 
 FROM workspace AS service
-RUN pnpm install --frozen-lockfile --prod --filter "@meridian/session-api..." \
+RUN pnpm install --frozen-lockfile --prod --no-optional --filter "@meridian/session-api..." \
   && rm -rf scripts packages/cli packages/client packages/harness packages/lab packages/media packages/sfu-node packages/web
 
 FROM ${NODE_IMAGE}

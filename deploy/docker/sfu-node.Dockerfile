@@ -8,7 +8,7 @@ FROM ${NODE_IMAGE} AS service
 WORKDIR /meridian
 RUN npm install --global --no-audit --no-fund pnpm@12.21.0
 COPY . .
-RUN pnpm install --frozen-lockfile --prod --filter "@meridian/sfu-node..."
+RUN pnpm install --frozen-lockfile --prod --no-optional --filter "@meridian/sfu-node..."
 # The prebuilt worker of mediasoup's release, or one built from source where that cannot be had.
 RUN MEDIASOUP_WORKER_CACHE=/worker scripts/worker \
   && mv /worker/mediasoup-worker-*/mediasoup-worker /usr/local/bin/mediasoup-worker \
