@@ -82,7 +82,7 @@ export function parameterCells(seconds: number): Cell[] {
         packets,
       ),
     ]),
-    cell('loss 10 %', { delayMs: 10, loss: { kind: 'independent', ratio: 0.1 } }, long),
+    cell('loss 30 %', { delayMs: 10, loss: { kind: 'independent', ratio: 0.3 } }, long),
     cell(
       'loss 20 % in bursts of 3',
       { delayMs: 10, loss: { kind: 'gilbert-elliott', goodToBad: 1 / 12, badToGood: 1 / 3 } },

@@ -4,12 +4,13 @@ import { dirname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { PROFILES_DIR, readProfiles } from '../profiles.ts';
 import { validate } from './run.ts';
-import { tableOf } from './table.ts';
+import { LEGEND, tableOf } from './table.ts';
 
 export const HELP = `pnpm lab wan-validate [options]
   Probes the WAN emulator's links over loopback and compares with what was asked of them.
-  --seconds N      length of a probe (default 5)
+  --seconds N      length of a probe (default 3)
   --lanes N        probes at the same time (default 2)
+  --patience N     seconds to wait in all for a calm machine before a link is probed again (default 60)
   --seed N         seed of the links (default 1)
   --only TEXT      only links whose name contains TEXT
   --profiles DIR   read the profiles there
@@ -28,8 +29,9 @@ export async function wanValidate(args: readonly string[]): Promise<number> {
   const { values } = parseArgs({
     args: [...args],
     options: {
-      seconds: { type: 'string', default: '5' },
+      seconds: { type: 'string', default: '3' },
       lanes: { type: 'string', default: '2' },
+      patience: { type: 'string', default: '60' },
       seed: { type: 'string', default: '1' },
       only: { type: 'string' },
       profiles: { type: 'string', default: PROFILES_DIR },
@@ -48,6 +50,7 @@ export async function wanValidate(args: readonly string[]): Promise<number> {
     seed: Math.trunc(number(values.seed, 'seed', 0, 2 ** 31)),
     seconds: number(values.seconds, 'seconds', 1, 60),
     lanes: Math.trunc(number(values.lanes, 'lanes', 1, 8)),
+    patienceS: number(values.patience, 'patience', 0, 3_600),
     only: values.only,
     onRow: (row, done, of) => {
       console.error(
@@ -62,8 +65,7 @@ export async function wanValidate(args: readonly string[]): Promise<number> {
     '',
     ...tableOf(rows),
     '',
-    'asked > measured (difference). ~: chance alone lets so short a probe stray by more than 5 %; allowed are three sampling errors. !: out of bounds.',
-    "added: what packets took longer than the link's model said, the probe's own two sockets included.",
+    ...LEGEND,
     '',
     ...out.flatMap((row) => row.complaints.map((complaint) => `OUT: ${row.name}, ${row.load}: ${complaint}`)),
     `${rows.length - out.length} of ${rows.length} within bounds`,

@@ -58,7 +58,7 @@ export async function probeLink(
   emulator: WanEmulator,
   prober: Prober,
   probe: { link: string; state: LinkState; load: Load },
-): Promise<{ live: Live; passages: Passage[] }> {
+): Promise<Live> {
   const target = await openTarget();
   const proxy = await emulator.openUdp({
     target: { port: target.address().port },
@@ -69,25 +69,36 @@ export async function probeLink(
   try {
     const passages = await prober.run(probe.load, proxy.port, target, greatestDelayMs(probe.state) + 300);
     const { rows, drops } = (await emulator.trace(proxy.id)).up;
-    const added: number[] = [];
-    for (let row = 0; row < rows.length; row += TRACE_FIELDS) {
-      const passage = passages[rows[row] ?? -1];
-      const plannedMs = rows[row + 2];
-      if (passage === undefined || plannedMs === undefined || Number.isNaN(passage.receivedMs)) continue;
-      added.push(passage.receivedMs - passage.sentMs - plannedMs);
-    }
+    const planned = plannedOf(rows);
+    const added = [...planned].flatMap(([index, plan]) => {
+      const passage = passages[index];
+      if (passage === undefined || Number.isNaN(passage.receivedMs)) return [];
+      return [passage.receivedMs - passage.sentMs - (plan.receivedMs - plan.sentMs)];
+    });
     const arrived = passages.filter((passage) => !Number.isNaN(passage.receivedMs)).length;
-    const live: Live = {
+    const lost = drops.map(() => ({ sentMs: Number.NaN, receivedMs: Number.NaN }));
+    return {
       figures: figuresOf(passages, probe.load),
+      plan: figuresOf([...planned.values(), ...lost], probe.load),
       addedP50Ms: quantile(added, 0.5),
       addedP99Ms: quantile(added, 0.99),
       vanished: probe.load.count - arrived - drops.length,
     };
-    return { live, passages };
   } finally {
     target.close();
     await emulator.closeOne(proxy.id);
   }
+}
+
+/** By sequence number: when the emulator had a packet and when it was due to leave. */
+function plannedOf(rows: Float64Array): Map<number, Passage> {
+  const planned = new Map<number, Passage>();
+  for (let row = 0; row < rows.length; row += TRACE_FIELDS) {
+    const [tag, arrivedMs, plannedMs] = rows.subarray(row, row + TRACE_FIELDS);
+    if (tag === undefined || arrivedMs === undefined || plannedMs === undefined) continue;
+    planned.set(tag, { sentMs: arrivedMs, receivedMs: arrivedMs + plannedMs });
+  }
+  return planned;
 }
 
 function quantile(values: readonly number[], q: number): number {

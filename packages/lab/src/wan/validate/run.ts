@@ -13,6 +13,8 @@ import { probeTcp, TCP_LINK } from './tcp-cell.ts';
 
 /** A cell that is out of bounds is measured again: another process may have held the CPU. */
 const MOST_RUNS = 3;
+/** Before that the machine is given time to calm down: until threads wait for a CPU in less than this part of the time. */
+const CALM = 0.3;
 
 export interface ValidationOptions {
   readonly profiles: Iterable<Profile>;
@@ -21,6 +23,8 @@ export interface ValidationOptions {
   readonly seconds: number;
   /** Cells measured at the same time, where they need not be alone. */
   readonly lanes: number;
+  /** How long to wait for a calm machine before a cell is measured again, seconds in all. */
+  readonly patienceS: number;
   /** Only cells whose name contains this. */
   readonly only?: string | undefined;
   onRow(row: Row, done: number, of: number): void;
@@ -43,6 +47,7 @@ export async function validate(options: ValidationOptions): Promise<Validation> 
   const tcp = 'TCP upload'.includes(only);
   const of = cells.length + (tcp ? 1 : 0);
   const pressure = watchCpuPressure();
+  const patience = new Patience(options.patienceS);
   const rows = new Map<number, Row>();
   const emulator = await startEmulator({
     seed: options.seed,
@@ -57,7 +62,7 @@ export async function validate(options: ValidationOptions): Promise<Validation> 
   const measure = async (index: number): Promise<void> => {
     const cell = cells[index];
     if (cell === undefined) return;
-    const row = await measured(cell, index, { emulator, prober, seed: options.seed });
+    const row = await measured(cell, index, { emulator, prober, seed: options.seed, patience });
     rows.set(index, row);
     options.onRow(row, rows.size, of);
   };
@@ -65,7 +70,7 @@ export async function validate(options: ValidationOptions): Promise<Validation> 
     const indexes = cells.map((_, i) => i);
     for (const index of indexes.filter((i) => cells[i]?.alone === true)) await measure(index);
     if (tcp) {
-      const row = await measuredTcp(emulator, seconds);
+      const row = await measuredTcp(emulator, seconds, patience);
       rows.set(cells.length, row);
       options.onRow(row, rows.size, of);
     }
@@ -80,16 +85,37 @@ export async function validate(options: ValidationOptions): Promise<Validation> 
   return { rows: [...rows].sort(([a], [b]) => a - b).map(([, row]) => row), cpuPressure: pressure(), priority };
 }
 
+/** Waits for a calm machine, together for no longer than it was made for. */
+class Patience {
+  #leftMs: number;
+
+  constructor(seconds: number) {
+    this.#leftMs = seconds * 1_000;
+  }
+
+  async calm(): Promise<void> {
+    while (this.#leftMs > 0) {
+      const pressure = watchCpuPressure();
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      this.#leftMs -= 500;
+      const part = pressure();
+      if (part === undefined || part < CALM) return;
+    }
+  }
+}
+
 interface Tools {
   readonly emulator: WanEmulator;
   readonly prober: Prober;
   readonly seed: number;
+  readonly patience: Patience;
 }
 
 async function measured(cell: Cell, index: number, tools: Tools): Promise<Row> {
   const expected = expectation(cell.settings, cell.load);
   let best: Verdict | undefined;
   for (let run = 1; run <= MOST_RUNS; run += 1) {
+    if (run > 1) await tools.patience.calm();
     const verdict = judge(cell, await live(cell, index, tools), expected);
     if (verdict.complaints.length === 0) return rowOf(verdict, run);
     if (best === undefined || verdict.complaints.length < best.complaints.length) best = verdict;
@@ -100,24 +126,23 @@ async function measured(cell: Cell, index: number, tools: Tools): Promise<Row> {
 
 async function live(cell: Cell, index: number, { emulator, prober, seed }: Tools) {
   const probe = { state: stateOf(cell.settings), load: cell.load };
-  if (!cell.scheduled) return (await probeLink(emulator, prober, { ...probe, link: `${index}` })).live;
+  if (!cell.scheduled) return probeLink(emulator, prober, { ...probe, link: `${index}` });
   // A schedule starts for all links of an emulator: it gets one of its own.
   const own = await startEmulator({ seed: seedOf(seed, cell.name), links: { line: cell.settings } });
   try {
     await own.startSchedules();
-    return (await probeLink(own, prober, { ...probe, link: 'line' })).live;
+    return await probeLink(own, prober, { ...probe, link: 'line' });
   } finally {
     await own.close();
   }
 }
 
-async function measuredTcp(emulator: WanEmulator, seconds: number): Promise<Row> {
+async function measuredTcp(emulator: WanEmulator, seconds: number, patience: Patience): Promise<Row> {
   for (let runs = 1; ; runs += 1) {
     const { load, figures } = await probeTcp(emulator, { up: 'tcpUp', down: 'tcpDown' }, seconds);
-    const complaints = figures
-      .filter((figure) => !figure.ok)
-      .map((figure) => `${figure.figure}: ${figure.measured.toPrecision(4)} where ${figure.asked} was asked`);
+    const complaints = figures.flatMap((figure) => figure.complaints);
     const row: Row = { name: 'TCP upload', load: load.label, figures, added: undefined, complaints, runs };
     if (complaints.length === 0 || runs === MOST_RUNS) return row;
+    await patience.calm();
   }
 }

@@ -22,9 +22,12 @@ export interface Expectation {
   readonly error: Figures;
 }
 
+/** Over how many seeds the model is averaged. */
+export const SEEDS = 64;
+
 /** What probes of this length show over many seeds, and how far a single one strays by chance. */
-export function expectation(settings: LinkSettings, load: Load, seeds = 24): Expectation {
-  const runs = Array.from({ length: seeds }, (_, seed) => simulate(settings, load, 1_000_003 + seed));
+export function expectation(settings: LinkSettings, load: Load): Expectation {
+  const runs = Array.from({ length: SEEDS }, (_, seed) => simulate(settings, load, 1_000_003 + seed));
   const over = (summary: (values: readonly number[]) => number): Figures => ({
     delayMs: summary(runs.map((run) => run.delayMs)),
     jitterMs: summary(runs.map((run) => run.jitterMs)),

@@ -21,25 +21,31 @@ export const rowOf = (verdict: Verdict, runs: number): Row => ({
   runs,
 });
 
-const SHOWN = {
-  delayMs: (value: number) => value.toFixed(2),
-  jitterMs: (value: number) => value.toFixed(2),
-  loss: (value: number) => (value * 100).toFixed(2),
-  rateBps: (value: number) => (value / 1e6).toFixed(3),
-} as const;
+const SHOWN: Readonly<Record<Judgement['figure'], (value: number) => string>> = {
+  delayMs: (value) => value.toFixed(2),
+  jitterMs: (value) => value.toFixed(2),
+  loss: (value) => (value * 100).toFixed(2),
+  rateBps: (value) => (value / 1e6).toFixed(3),
+};
 
-/** `asked > measured (difference)`; `~` where chance, not the 5 %, set what is allowed; `!` where it is out of bounds. */
+/** `asked, model; plan > measured`, with a mark where one of them is out of bounds. */
 function shown(row: Row, figure: Judgement['figure']): string {
   const found = row.figures.find((one) => one.figure === figure);
   if (found === undefined) return '';
   const show = SHOWN[figure];
-  const part = found.asked === 0 ? '' : ` (${signed(((found.measured - found.asked) / found.asked) * 100)} %)`;
-  return `${show(found.asked)} > ${show(found.measured)}${part}${found.byChance ? ' ~' : ''}${found.ok ? '' : ' !'}`;
+  const asked = found.model === undefined ? show(found.asked) : `${show(found.asked)}, ${show(found.model)}`;
+  const measured = found.plan === undefined ? show(found.measured) : `${show(found.plan)} > ${show(found.measured)}`;
+  return `${asked}; ${measured}${found.complaints.length === 0 ? '' : ' !'}`;
 }
 
-const signed = (value: number): string => `${value < 0 ? '' : '+'}${value.toFixed(1)}`;
+const HEADER = ['link', 'load', 'delay ms', 'jitter ms', 'loss %', 'rate Mbit/s', 'added p50 / p99 ms', 'runs', ''];
 
-const HEADER = ['link', 'load', 'delay ms', 'jitter ms', 'loss %', 'rate Mbit/s', 'added p50/p99 ms', 'runs', ''];
+/** How to read the table. */
+export const LEGEND = [
+  'Each figure: asked, model (mean of many seeds in virtual time); what the packets of this probe were to show > what was measured.',
+  "A short probe's plan strays from what was asked by chance; the model's mean and the measured figure may not (5 %).",
+  'added: what packets took longer than planned, from one socket of the probe to the other. !: out of bounds.',
+];
 
 function cellsOf(row: Row): string[] {
   return [
@@ -57,13 +63,11 @@ function cellsOf(row: Row): string[] {
 
 /** As a Markdown table whose columns are also aligned for a terminal. */
 export function tableOf(rows: readonly Row[]): string[] {
-  const lines = [HEADER, ...rows.map(cellsOf)];
-  const widths = HEADER.map((_, column) => Math.max(2, ...lines.map((line) => line[column]?.length ?? 0)));
+  const lines = rows.map(cellsOf);
+  const widths = HEADER.map((title, column) =>
+    Math.max(2, title.length, ...lines.map((line) => line[column]?.length ?? 0)),
+  );
   const format = (line: readonly string[]) =>
     `| ${widths.map((width, i) => (line[i] ?? '').padEnd(width)).join(' | ')} |`;
-  return [
-    format(HEADER),
-    `|${widths.map((width) => '-'.repeat(width + 2)).join('|')}|`,
-    ...rows.map((row) => format(cellsOf(row))),
-  ];
+  return [format(HEADER), `|${widths.map((width) => '-'.repeat(width + 2)).join('|')}|`, ...lines.map(format)];
 }
