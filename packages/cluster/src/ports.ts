@@ -69,7 +69,10 @@ export interface AnnouncementEvents {
 
 /** Session leases. The lease lives as long as its node's announcement does. */
 export interface SessionLeases {
-  /** A WebSocket has attached: raises the epoch. `roomHint` is indexed for the sweep. One command. */
+  /**
+   * A WebSocket has attached: raises the epoch. `roomHint` is indexed for the sweep. One command.
+   * @throws MeridianError `cluster-unavailable`, also while the node has dropped out of the cluster.
+   */
   attach(session: {
     sessionId: SessionId;
     userId: UserId;
@@ -112,7 +115,9 @@ export interface RoomState {
   }): Promise<Admission>;
   /**
    * Burns the token's id and turns the reserved place into a participant; the caller's node is in
-   * the room from then on and gets its events. One command.
+   * the room from then on and gets its events. One command (two where no `roomHint` came with the attachment).
+   * @throws MeridianError `cluster-unavailable`: the answer may have been lost on its way back, so whoever gives up now
+   * calls `leave`. Also thrown while the node has dropped out of the cluster.
    */
   confirm(request: {
     roomId: RoomId;
@@ -125,6 +130,7 @@ export interface RoomState {
   }): Promise<Confirmation>;
   /** Removes a participant with all it published, unless a newer epoch holds the place. */
   leave(request: { roomId: RoomId; sessionId: SessionId; epoch: Epoch; reason: EndReason }): Promise<boolean>;
+  /** A newer epoch than the participant's is taken over: a resumed session keeps its participant and its media. */
   setConnection(request: {
     roomId: RoomId;
     sessionId: SessionId;
@@ -146,7 +152,10 @@ export interface RoomState {
   end(roomId: RoomId): Promise<void>;
   /** Lifts the mark (a room created anew under the same id, tests). */
   reopen(roomId: RoomId): Promise<void>;
-  /** Puts a node's own participants and what they publish back after Redis lost them. Older epochs give way. */
+  /**
+   * Puts a node's own participants and what they publish back after Redis lost them. Older epochs give way. What the
+   * node held before it dropped out and does not put back within its lease time is swept.
+   */
   restore(
     roomId: RoomId,
     nodeId: NodeId,

@@ -17,12 +17,15 @@ export function nameSuite(backend: () => Backend): void {
       expect(counter.counts()['names.set']).toBe(1);
       expect(counter.counts()['names.set-slug']).toBe(1);
       expect(await cluster.names.find(slug)).toBe(one);
+      expect(await cluster.names.slugOf(one)).toBe(slug);
+      expect(await cluster.names.slugOf(two)).toBeUndefined();
       await cluster.names.set(two, slug);
       expect(await cluster.names.find(slug)).toBe(two);
       expect(await cluster.names.slugOf(two)).toBe(slug);
       expect(await cluster.names.slugOf(newRoomId())).toBeUndefined();
       expect(await world.backend.raw.pttl(world.keys.slug(slug))).toBeGreaterThan(0);
       expect(await world.backend.raw.pttl(world.keys.slugOf(two))).toBeGreaterThan(0);
+      expect(await world.backend.raw.pttl(world.keys.slugOf(one))).toBeGreaterThan(0);
     });
   });
 }
