@@ -22,7 +22,6 @@ const FLAGS = [
   '--disable-background-timer-throttling',
   '--disable-backgrounding-occluded-windows',
   '--disable-renderer-backgrounding',
-  '--auto-select-desktop-capture-source=Entire screen',
   // Names of candidates as addresses: mDNS needs a network that answers multicast.
   '--disable-features=WebRtcHideLocalIpsWithMdns,MediaRouter',
 ];
@@ -36,6 +35,10 @@ export async function launchChromium(options: { fps?: number; args?: readonly st
   return chromium.launch({
     executablePath,
     headless: true,
-    args: [...FLAGS, `--use-fake-device-for-media-stream=fps=${options.fps ?? 20}`, ...(options.args ?? [])],
+    args: [
+      ...FLAGS,
+      `--use-fake-device-for-media-stream=fps=${options.fps ?? 20},display-media-type=monitor`,
+      ...(options.args ?? []),
+    ],
   });
 }

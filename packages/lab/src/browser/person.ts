@@ -6,6 +6,8 @@ export interface PersonOptions {
   readonly room: string;
   readonly name: string;
   readonly region?: string;
+  /** What the camera is opened with; `standard` (360p) when not given. libwebrtc sends three layers from 540p on only. */
+  readonly quality?: 'high' | 'standard' | 'low';
   readonly viewport?: { width: number; height: number };
 }
 
@@ -61,7 +63,7 @@ export class Person {
     await context.addInitScript(PEER_CONNECTION_PROBE);
     const page = await context.newPage();
     const person = new Person(page, context, options.name);
-    const query = new URLSearchParams({ name: options.name });
+    const query = new URLSearchParams({ name: options.name, quality: options.quality ?? 'standard' });
     if (autojoin) query.set('autojoin', '1');
     if (options.region !== undefined) query.set('region', options.region);
     await page.goto(`${options.url}/r/${options.room}?${query}`);

@@ -81,7 +81,7 @@ describe('six people over three nodes', () => {
     const names = ['Anna', 'Binh', 'Chen', 'Dora', 'Emil', 'Fien'];
     const people = [];
     for (const [index, name] of names.entries()) {
-      people.push(await stage.join({ room, name, region: regions[index] ?? 'eu-west' }));
+      people.push(await stage.join({ room, name, region: regions[index] ?? 'eu-west', quality: 'low' }));
     }
     for (const viewer of people) await showsExactly(viewer, names, 40_000);
     for (const viewer of people) {

@@ -54,7 +54,7 @@ describe('the figures of a probe', () => {
 
 describe('what is asked of each link', () => {
   it('is what the model shows in virtual time, for all parameters and all profiles', async () => {
-    const cells = [...parameterCells(3), ...profileCells((await readProfiles()).values(), 3)];
+    const cells = [...parameterCells(2), ...profileCells((await readProfiles()).values(), 2)];
     for (const cell of cells) {
       const complaints = judge(cell, liveOf(cell), expectation(cell.settings, cell.load)).complaints;
       expect(
