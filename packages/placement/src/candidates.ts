@@ -1,4 +1,4 @@
-import type { Coordinates, NodeId, NodeRecord, NodeView } from '@meridian/protocol';
+import type { Coordinates, NodeId, NodeRecord, NodeView, Region } from '@meridian/protocol';
 import { comparableMs, type Delay, delayModel } from './delay.ts';
 import { distanceKm } from './geo.ts';
 import { BUSY_LOAD, FULL_PENALTY_MS } from './tuning.ts';
@@ -43,25 +43,34 @@ export interface ClientInput {
   readonly location: Coordinates | undefined;
 }
 
-/** Every node with its delay, load and cost for this client, in the order given. */
-export function weigh({ nodes, rtts, location }: ClientInput): { view: NodeView; candidate: Candidate }[] {
-  const delayOf = delayModel({ records: nodes.map((view) => view.record), rtts, location });
-  return nodes.map((view) => {
+/**
+ * These nodes with their delay, load and cost for the client, in the order given. `known` are all nodes: a
+ * measurement of one that takes nobody still says where the client is.
+ */
+export function weigh(views: readonly NodeView[], { nodes: known, rtts, location }: ClientInput): Candidate[] {
+  const delayOf = delayModel({ records: known.map((view) => view.record), rtts, location });
+  const kilometres = location === undefined ? () => null : distancesFrom(location);
+  return views.map((view) => {
     const { record } = view;
-    const km = location === undefined ? null : distanceKm(location, record.coordinates);
+    const km = kilometres(record);
     const delay = delayOf(record, km);
     const delayMs = comparableMs(delay);
     const load = effectiveLoad(view);
-    return {
-      view,
-      candidate: {
-        record,
-        delay,
-        distanceKm: km,
-        load,
-        delayMs,
-        costMs: delayMs + loadPenaltyMs(load, record.load.workerCpu),
-      },
-    };
+    const costMs = delayMs + loadPenaltyMs(load, record.load.workerCpu);
+    return { record, delay, distanceKm: km, load, delayMs, costMs };
   });
+}
+
+/** Nodes of one region usually stand at one place: its distance is worked out once. */
+function distancesFrom(location: Coordinates): (record: NodeRecord) => number {
+  const byRegion = new Map<Region, { readonly at: Coordinates; readonly km: number }>();
+  return ({ region, coordinates: at }) => {
+    const known = byRegion.get(region);
+    if (known !== undefined && known.at.latitude === at.latitude && known.at.longitude === at.longitude) {
+      return known.km;
+    }
+    const km = distanceKm(location, at);
+    byRegion.set(region, { at, km });
+    return km;
+  };
 }

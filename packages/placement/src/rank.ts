@@ -19,13 +19,12 @@ export function rankCandidates(input: {
   readonly nodes: readonly NodeView[];
   readonly location: Coordinates | undefined;
 }): Ranking {
-  const available: Candidate[] = [];
-  const closed: Candidate[] = [];
-  for (const { view, candidate } of weigh({ ...input, rtts: new Map() })) {
-    (isAvailable(view) ? available : closed).push(candidate);
-  }
-  available.sort(byCost);
-  closed.sort(byCost);
+  const client = { ...input, rtts: new Map() };
+  const available = weigh(input.nodes.filter(isAvailable), client).sort(byCost);
+  const closed = weigh(
+    input.nodes.filter((view) => !isAvailable(view)),
+    client,
+  ).sort(byCost);
 
   const leaders = leadersOfRegions(available);
   const probed = input.location === undefined ? spreadOut(leaders, PROBES_UNLOCATED) : leaders.slice(0, PROBES_LOCATED);

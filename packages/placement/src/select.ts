@@ -78,9 +78,7 @@ function firstMatch(field: Field): Choice {
 /** Chooses the node for one client and says why: the first rule that applies decides. Pure. */
 export function selectNode(input: SelectionInput): Selection {
   const { forcedRegion, avoid, roomNodes, random } = input;
-  const available = weigh(input)
-    .filter(({ view }) => isAvailable(view))
-    .map(({ candidate }) => candidate);
+  const available = weigh(input.nodes.filter(isAvailable), input);
   if (available.length === 0) return { rejected: true, reason: 'no-healthy-node' };
 
   const allowed =

@@ -3,6 +3,7 @@ import {
   effectiveLoad,
   estimatedRttMs,
   rankCandidates,
+  type Selection,
   type SelectionInput,
   selectNode,
 } from '@meridian/placement';
@@ -94,6 +95,12 @@ function client({ nodes }: World, random: () => number): SelectionInput {
   return { nodes, rtts, location, roomNodes, avoid: new Set(), random };
 }
 
+function timed(input: SelectionInput): { selection: Selection; tookUs: number } {
+  const startedAt = performance.now();
+  const selection = selectNode(input);
+  return { selection, tookUs: (performance.now() - startedAt) * 1_000 };
+}
+
 /** Decides and promises the place, as the service does. */
 function place(target: World, input: SelectionInput): NodeId {
   const selection = selectNode(input);
@@ -135,15 +142,16 @@ export async function run(): Promise<BenchResult> {
   const random = seeded(2);
   const target = world(NODES, REGIONS, random, () => Math.floor(random() * MAX_SESSIONS * 0.9));
   const micros: number[] = [];
+  /** The fastest of three times the same decision: what is left when the machine does not take the core away in between. */
+  const undisturbedMicros: number[] = [];
   const reasons = new Map<string, number>();
   for (let i = -WARM_UP; i < CLIENTS; i += 1) {
     const input = client(target, random);
-    const startedAt = performance.now();
-    const selection = selectNode(input);
-    const took = (performance.now() - startedAt) * 1_000;
+    const { selection, tookUs } = timed(input);
     const outcome = selection.rejected ? selection.reason : selection.decision.reason;
     if (i < 0) continue;
-    micros.push(took);
+    micros.push(tookUs);
+    undisturbedMicros.push(Math.min(tookUs, timed(input).tookUs, timed(input).tookUs));
     reasons.set(outcome, (reasons.get(outcome) ?? 0) + 1);
     place(target, input);
   }
@@ -155,12 +163,14 @@ export async function run(): Promise<BenchResult> {
     decision_p50_us: quantile(micros, 0.5),
     decision_p99_us: quantile(micros, 0.99),
     decision_max_us: quantile(micros, 1),
+    decision_undisturbed_p99_us: quantile(undisturbedMicros, 0.99),
     over_capacity_nodes: loads.filter((load) => load > 1).length,
   };
   const lines = [
     `${CLIENTS} random clients over ${NODES} nodes in ${REGIONS} regions: one decision takes ` +
       `p50 ${figures.decision_p50_us?.toFixed(0)} us, p99 ${figures.decision_p99_us?.toFixed(0)} us, ` +
-      `at most ${figures.decision_max_us?.toFixed(0)} us (goal: p99 under 1000 us)`,
+      `at most ${figures.decision_max_us?.toFixed(0)} us (goal: p99 under 1000 us); ` +
+      `p99 ${figures.decision_undisturbed_p99_us?.toFixed(0)} us when the fastest of three counts`,
     `reasons: ${[...reasons]
       .sort(([, a], [, b]) => b - a)
       .map(([reason, count]) => `${reason} ${count}`)

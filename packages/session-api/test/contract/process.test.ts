@@ -61,7 +61,7 @@ test('the process starts with real passwords, serves, and stops in order on SIGT
       MERIDIAN_KEYS_DIR: join(dir, 'keys'),
     });
     const url = `http://127.0.0.1:${port}`;
-    await eventually('it is ready', async () => (await fetch(`${url}/readyz`)).ok);
+    await eventually('it is ready', async () => (await fetch(`${url}/readyz`)).ok, { withinMs: 40_000 });
     const post = (path: string, body: unknown) =>
       fetch(`${url}${path}`, {
         method: 'POST',
