@@ -1,11 +1,11 @@
 import { eventually } from '@meridian/harness';
+import { isVp8KeyFrame } from '@meridian/harness/webrtc';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { MediasoupEngine, RoomMedia } from '../../src/index.ts';
 import { silentLogger } from '../../src/options.ts';
 import { newRoomId, startEngine } from '../support/engines.ts';
 import { mirror, openLink, openWire, relay, relayData, type TestLink, type Wire } from '../support/links.ts';
 import { isRtp, mendSctp } from '../support/packets.ts';
-import { isVp8KeyFrame } from '../support/rtp.ts';
 import { publish, publishData, receive, receiveData } from '../support/sources.ts';
 
 describe('a relay link between two nodes', () => {

@@ -1,14 +1,17 @@
 import {
   type ConnectServer,
+  holdsPli,
   type MediaSection,
   openReceivingPeer,
   openSendingPeer,
   type ReceivingPeer,
+  rtpPacket,
   type SendingPeer,
+  vp8Payload,
 } from '@meridian/harness/webrtc';
 import { type MediaSource, type ProducerId, TransportId } from '@meridian/protocol';
 import type { OpenedConsumer, ParticipantMedia } from '../../src/index.ts';
-import { holdsPli, opusParameters, rtpPacket, vp8Parameters, vp8Payload } from './rtp.ts';
+import { opusParameters, vp8Parameters } from './rtp.ts';
 
 const AUDIO: MediaSection = { mid: '0', kind: 'audio', codec: 'opus/48000/2', payloadType: 111, ssrc: 1_001 };
 const VIDEO: MediaSection = { mid: '1', kind: 'video', codec: 'VP8/90000', payloadType: 96, ssrc: 2_001 };

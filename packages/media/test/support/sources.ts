@@ -1,18 +1,11 @@
+import { holdsPli, rtpPacket, rtpPayload, vp8Payload } from '@meridian/harness/webrtc';
 import { DataProducerId, type MediaSource, ProducerId, type SessionId } from '@meridian/protocol';
 import type { types } from 'mediasoup';
 import type { RoomMedia } from '../../src/index.ts';
 import { toRtpParameters } from '../../src/wire.ts';
 import type { PlacedRouter } from '../../src/workers/slot.ts';
 import { insideOf, newSessionId } from './engines.ts';
-import {
-  AUDIO_LEVEL_EXTENSION,
-  holdsPli,
-  opusParameters,
-  rtpPacket,
-  rtpPayload,
-  vp8Parameters,
-  vp8Payload,
-} from './rtp.ts';
+import { AUDIO_LEVEL_EXTENSION, opusParameters, vp8Parameters } from './rtp.ts';
 
 let nextSsrc = 10_000;
 
