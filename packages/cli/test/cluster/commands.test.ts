@@ -112,7 +112,12 @@ describe('the meridian command on a running cluster', () => {
       unanswered: [],
       relays: [{ linkId: 'link-1', state: 'whole' }],
     });
-    expect(json.participants.map(({ name }: { name: string }) => name).sort()).toEqual(['Ada', 'Grace']);
+    // Who came first stands first.
+    expect(json.participants.map(({ name }: { name: string }) => name)).toEqual(['Ada', 'Grace']);
+    expect(json.producers.map(({ producerId }: { producerId: string }) => producerId)).toEqual([
+      'ada-camera',
+      'grace-mic',
+    ]);
   });
 
   it('finds a room also by its id', async () => {
