@@ -45,7 +45,7 @@ export async function wanValidate(args: readonly string[]): Promise<number> {
     return 0;
   }
   const profiles = await readProfiles(values.profiles);
-  const { rows, cpuPressure, priority } = await validate({
+  const { rows, cpuPressure, without, priority } = await validate({
     profiles: profiles.values(),
     seed: Math.trunc(number(values.seed, 'seed', 0, 2 ** 31)),
     seconds: number(values.seconds, 'seconds', 1, 60),
@@ -62,6 +62,7 @@ export async function wanValidate(args: readonly string[]): Promise<number> {
   const lines = [
     `Node ${process.version}, ${availableParallelism()} cores, ${cpus()[0]?.model ?? 'unknown CPU'}; ` +
       `threads waited for a CPU in ${cpuPressure === undefined ? 'an unknown part' : `${(cpuPressure * 100).toFixed(0)} %`} of the time; priority of the emulator: ${priority}.`,
+    `Probes without the emulator between: ${without.p50Ms.toFixed(2)} / ${without.p99Ms.toFixed(2)} ms (p50 / p99).`,
     '',
     ...tableOf(rows),
     '',
@@ -73,7 +74,7 @@ export async function wanValidate(args: readonly string[]): Promise<number> {
   console.log(lines.join('\n'));
   if (values.markdown !== undefined) await save(values.markdown, `${lines.join('\n')}\n`);
   if (values.json !== undefined)
-    await save(values.json, `${JSON.stringify({ rows, cpuPressure, priority }, null, 2)}\n`);
+    await save(values.json, `${JSON.stringify({ rows, cpuPressure, without, priority }, null, 2)}\n`);
   return out.length > 0 || rows.length === 0 ? 1 : 0;
 }
 

@@ -53,6 +53,18 @@ const pick = ({ count, packetsPerS, payloadBytes }: Load) => ({ count, packetsPe
 /** A socket that receives probes. */
 export const openTarget = (): Promise<Socket> => bindUdp('127.0.0.1');
 
+/** The probe alone, straight from its one socket to its other: what of every measurement is not the emulator's. */
+export async function probeNothing(prober: Prober, load: Load): Promise<{ p50Ms: number; p99Ms: number }> {
+  const target = await openTarget();
+  try {
+    const passages = await prober.run(load, target.address().port, target, 300);
+    const delays = passages.filter((one) => !Number.isNaN(one.receivedMs)).map((one) => one.receivedMs - one.sentMs);
+    return { p50Ms: quantile(delays, 0.5), p99Ms: quantile(delays, 0.99) };
+  } finally {
+    target.close();
+  }
+}
+
 /** Probes one link of an emulator. */
 export async function probeLink(
   emulator: WanEmulator,

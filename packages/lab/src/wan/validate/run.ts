@@ -4,9 +4,10 @@ import { type Priority, raisePriority } from '../priority.ts';
 import type { Profile } from '../profiles.ts';
 import { startEmulator, type WanEmulator } from '../start-emulator.ts';
 import { type Cell, parameterCells, profileCells } from './cells.ts';
+import { loadOfPackets } from './figures.ts';
 import { judge, type Verdict } from './judge.ts';
 import { watchCpuPressure } from './machine.ts';
-import { Prober, probeLink } from './probe.ts';
+import { Prober, probeLink, probeNothing } from './probe.ts';
 import { expectation } from './simulate.ts';
 import { type Row, rowOf } from './table.ts';
 import { probeTcp, TCP_LINK } from './tcp-cell.ts';
@@ -34,6 +35,8 @@ export interface Validation {
   readonly rows: readonly Row[];
   /** Part of the time in which threads waited for a CPU, 0 to 1; undefined where the system does not tell. */
   readonly cpuPressure: number | undefined;
+  /** Delay of probes that go straight from one socket to the other. */
+  readonly without: { readonly p50Ms: number; readonly p99Ms: number };
   /** What the system let the measuring and the emulating threads have. */
   readonly priority: Priority;
 }
@@ -67,6 +70,7 @@ export async function validate(options: ValidationOptions): Promise<Validation> 
     options.onRow(row, rows.size, of);
   };
   try {
+    const without = await probeNothing(prober, loadOfPackets(1_000, 200, seconds));
     const indexes = cells.map((_, i) => i);
     for (const index of indexes.filter((i) => cells[i]?.alone === true)) await measure(index);
     if (tcp) {
@@ -79,10 +83,11 @@ export async function validate(options: ValidationOptions): Promise<Validation> 
       for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await measure(next);
     };
     await Promise.all(Array.from({ length: options.lanes }, lane));
+    const inOrder = [...rows].sort(([a], [b]) => a - b).map(([, row]) => row);
+    return { rows: inOrder, cpuPressure: pressure(), without, priority };
   } finally {
     await Promise.all([emulator.close(), prober.close()]);
   }
-  return { rows: [...rows].sort(([a], [b]) => a - b).map(([, row]) => row), cpuPressure: pressure(), priority };
 }
 
 /** Waits for a calm machine, together for no longer than it was made for. */

@@ -23,7 +23,7 @@ export interface Expectation {
 }
 
 /** Over how many seeds the model is averaged. */
-export const SEEDS = 64;
+export const SEEDS = 32;
 
 /** What probes of this length show over many seeds, and how far a single one strays by chance. */
 export function expectation(settings: LinkSettings, load: Load): Expectation {
