@@ -64,6 +64,8 @@ export function createNode(options: NodeOptions): SfuNodeCore {
     leases: cluster.leases,
     rooms: cluster.rooms,
     chores,
+    clock,
+    takeoverMs: config.resumeWindowMs,
     onEnded: (reason) => metrics.sessionEnded(reason),
   });
   const regionOf = (node: typeof nodeId): string => rooms.regionOf(node) ?? 'unknown';

@@ -17,7 +17,7 @@ export const publishData: Handler<'publish-data'> = {
       published.addDataProducer(info);
       try {
         if (!(await services.roomState.openDataProducer(roomId, epoch, info))) {
-          throw new MeridianError('session-replaced');
+          throw new MeridianError('session-lost');
         }
       } catch (error) {
         published.removeDataProducer(dataProducerId);

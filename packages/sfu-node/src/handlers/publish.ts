@@ -17,7 +17,7 @@ export const publish: Handler<'publish'> = {
       const info: ProducerInfo = { producerId, sessionId, nodeId: services.nodeId, kind, source, paused };
       published.addProducer(info);
       try {
-        if (!(await services.roomState.openProducer(roomId, epoch, info))) throw new MeridianError('session-replaced');
+        if (!(await services.roomState.openProducer(roomId, epoch, info))) throw new MeridianError('session-lost');
       } catch (error) {
         published.removeProducer(producerId);
         if (!participant.closed) media.closeProducer(producerId);

@@ -59,12 +59,13 @@ const SCHEMAS: { readonly [M in RequestMethod]: { readonly request: z.ZodType<Re
 export function prepareRequest<M extends RequestMethod>(
   method: M,
   raw: unknown,
-  context: Omit<RequestContext, 'afterReply'>,
+  /** Asked when the request runs. */
+  context: () => Omit<RequestContext, 'afterReply'>,
 ): PreparedRequest {
   const handler: Handler<M> = HANDLERS[method];
   const data = parseOrThrow(SCHEMAS[method].request, raw, 'bad-request', method);
   return {
     order: handler.order(data),
-    run: (afterReply) => handler.handle(data, { ...context, afterReply }),
+    run: (afterReply) => handler.handle(data, { ...context(), afterReply }),
   };
 }

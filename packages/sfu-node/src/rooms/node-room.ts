@@ -201,6 +201,13 @@ export class NodeRoom implements RoomView {
     this.#media = undefined;
   }
 
+  /** Another node took this one for dead. It is not: its people are put back. */
+  #tookForDead(): void {
+    this.restore().catch((error: unknown) =>
+      this.#options.log.warn({ err: error }, 'putting back failed; tried again'),
+    );
+  }
+
   #closeIfEmpty(): void {
     if (this.closed || this.#members.size > 0 || this.#joining.size > 0) return;
     this.close();
@@ -298,8 +305,7 @@ export class NodeRoom implements RoomView {
       case 'participant-left': {
         const { self } = this.#members.get(change.sessionId) ?? {};
         if (self === undefined || self.epoch > change.epoch || !believeLeaves) break;
-        // Another node took this one for dead. It is not: put its people back.
-        if (change.reason === 'node-lost') this.unsettle();
+        if (change.reason === 'node-lost') this.#tookForDead();
         else endLocal(self, change.reason);
         break;
       }

@@ -90,12 +90,7 @@ export class Subscriptions<Id extends string, P extends Published, Opened> {
     void this.#keep(id, stop.signal);
   }
 
-  /** The participant does not want it any more. */
-  unsubscribe(id: Id): void {
-    this.forget(id);
-  }
-
-  /** The producer is gone or not wanted: neither followed nor open any more. */
+  /** The producer is gone or not wanted any more: neither followed nor open from now on. */
   forget(id: Id): void {
     this.#followed.get(id)?.abort();
     this.#followed.delete(id);

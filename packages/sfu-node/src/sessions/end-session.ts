@@ -10,6 +10,8 @@ import {
   type SessionId,
 } from '@meridian/protocol';
 import type { Chores } from '../chores.ts';
+import type { Clock } from '../clock.ts';
+import type { LocalParticipant } from '../rooms/local-participant.ts';
 import type { Session } from './session.ts';
 import type { Sessions } from './sessions.ts';
 
@@ -26,6 +28,9 @@ export interface SessionEnderOptions {
   readonly leases: SessionLeases;
   readonly rooms: RoomState;
   readonly chores: Chores;
+  readonly clock: Clock;
+  /** How long a newer attachment may take to join in the place of the one it replaces, milliseconds. */
+  readonly takeoverMs: number;
   readonly onEnded: (reason: EndReason) => void;
 }
 
@@ -107,10 +112,7 @@ export class SessionEnder {
     this.#options.onEnded(reason);
     session.log.info({ reason, epoch: lease.epoch, roomId: participant?.roomId }, 'session ended');
     participant?.close();
-    const left =
-      participant === undefined || options.stateKnows
-        ? Promise.resolve()
-        : this.leaveRoom(participant.roomId, session.sessionId, lease.epoch, reason);
+    const left = participant === undefined || options.stateKnows ? Promise.resolve() : this.#leave(participant, reason);
     if (told === 'keeps-connection') {
       // A join with the same epoch must not be overtaken by this leave: it is told when it may come.
       await left;
@@ -119,6 +121,21 @@ export class SessionEnder {
     }
     this.#sayGoodbye(session, reason, told, options.error);
     await Promise.all([left, this.#endLease(session, lease.epoch)]);
+  }
+
+  #leave({ roomId, self, published }: LocalParticipant, reason: EndReason): Promise<void> {
+    const { clock, takeoverMs, chores, rooms } = this.#options;
+    const { sessionId, epoch } = self;
+    if (reason !== 'replaced' || takeoverMs === 0) return this.leaveRoom(roomId, sessionId, epoch, reason);
+    // The newer attachment takes the place over when it joins; nobody has to see it empty until then.
+    for (const { producerId } of published.producers) {
+      void chores.run(`producer:${producerId}`, () => rooms.closeProducer(roomId, producerId));
+    }
+    for (const { dataProducerId } of published.dataProducers) {
+      void chores.run(`producer:${dataProducerId}`, () => rooms.closeDataProducer(roomId, dataProducerId));
+    }
+    clock.after(takeoverMs, () => void this.leaveRoom(roomId, sessionId, epoch, reason));
+    return Promise.resolve();
   }
 
   /** Takes a participant out of the room's state, sooner or later. */

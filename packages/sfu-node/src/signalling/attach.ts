@@ -49,10 +49,11 @@ export class Attachments {
         deadAfterMs: config.deadAfterMs,
       },
       observer: metrics,
-      prepare: (method, data) => {
-        if (session === undefined) throw new MeridianError('session-not-attached');
-        return prepareRequest(method, data, { services, session });
-      },
+      prepare: (method, data) =>
+        prepareRequest(method, data, () => {
+          if (session === undefined) throw new MeridianError('session-not-attached');
+          return { services, session };
+        }),
       onFault: (fault, error) => {
         if (session === undefined) return;
         session.log.info({ fault, code: error.code }, 'connection fault');

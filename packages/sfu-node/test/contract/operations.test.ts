@@ -137,6 +137,7 @@ describe('a window for coming back', () => {
       'participant-joined',
       (one) => one.participant.sessionId === cid.sessionId && one.participant.epoch === again.welcome.epoch,
     );
+    expect(bob.client.all('participant-left').filter((one) => one.sessionId === cid.sessionId)).toEqual([]);
     await Promise.all([bob.client.close(), again.client.close()]);
     await node.close();
   });

@@ -1,0 +1,101 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { eventually, freePort } from '@meridian/harness';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { TestClient } from '../support/client.ts';
+import { TestCluster } from '../support/test-cluster.ts';
+
+const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+
+let cluster: TestCluster;
+const children: ChildProcess[] = [];
+
+beforeAll(async () => {
+  cluster = await TestCluster.start();
+});
+
+afterEach(() => {
+  for (const child of children.splice(0)) if (child.exitCode === null) child.kill('SIGKILL');
+});
+
+afterAll(async () => {
+  await cluster.stop();
+});
+
+interface Running {
+  readonly child: ChildProcess;
+  readonly output: () => string;
+  readonly exited: Promise<number | null>;
+}
+
+function run(env: Record<string, string>): Running {
+  const { PATH = '', HOME = '', MEDIASOUP_WORKER_BIN = '' } = process.env;
+  const inherited = { PATH, HOME, ...(MEDIASOUP_WORKER_BIN === '' ? {} : { MEDIASOUP_WORKER_BIN }) };
+  const child = spawn(process.execPath, [MAIN], { env: { ...inherited, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  children.push(child);
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  return { child, output: () => output, exited: new Promise((resolve) => child.once('exit', (code) => resolve(code))) };
+}
+
+const environment = (httpPort: number): Record<string, string> => ({
+  MERIDIAN_NODE_ID: 'proc-1',
+  MERIDIAN_REGION: 'eu-west',
+  MERIDIAN_LATITUDE: '52.37',
+  MERIDIAN_LONGITUDE: '4.9',
+  MERIDIAN_PUBLIC_WS_URL: `ws://127.0.0.1:${httpPort}/ws`,
+  MERIDIAN_PUBLIC_PROBE_URL: `http://127.0.0.1:${httpPort}/probe`,
+  MERIDIAN_JWKS_URL: cluster.issuer.jwksUrl,
+  MERIDIAN_HTTP_PORT: String(httpPort),
+  MERIDIAN_REDIS_URL: cluster.redis.url,
+  MERIDIAN_REDIS_PREFIX: cluster.prefix,
+  MERIDIAN_WORKERS: '1',
+  MERIDIAN_RTC_LISTEN_IP: '127.0.0.1',
+  MERIDIAN_RTC_PORT: '0',
+});
+
+describe('the process', () => {
+  test('serves until SIGTERM, then tells its people, takes them out of the cluster and ends with 0', async () => {
+    const port = await freePort();
+    const url = `http://127.0.0.1:${port}`;
+    const { child, exited, output } = run(environment(port));
+    await eventually('the node is ready', async () => (await fetch(`${url}/readyz`)).ok, { withinMs: 30_000 });
+    const token = await cluster.issuer.session({ sessionId: 'ann', nodeId: 'proc-1' });
+    const client = TestClient.withToken(url, token);
+    await client.until('welcome');
+
+    child.kill('SIGTERM');
+
+    await expect(client.closed).resolves.toEqual({ code: 4_501, reason: 'node-shutdown' });
+    expect(await exited).toBe(0);
+    const listed = await cluster.cluster.registry.list();
+    expect(listed.filter(({ record }) => record.nodeId === 'proc-1')).toEqual([]);
+    expect(output()).not.toContain(token);
+  });
+
+  test('says in one message all that is wrong with its settings, and ends with 2', async () => {
+    const { MERIDIAN_REGION: _, ...rest } = environment(0);
+    const { exited, output } = run({ ...rest, MERIDIAN_LATITUDE: 'north', MERIDIAN_MAX_SESSION: '5' });
+
+    expect(await exited).toBe(2);
+    expect(output()).toContain('MERIDIAN_REGION is not set');
+    expect(output()).toContain('MERIDIAN_LATITUDE: must be a number');
+    expect(output()).toContain('MERIDIAN_MAX_SESSION is no setting of this service');
+    expect(output()).not.toContain('    at ');
+  });
+
+  test('says which port is taken, and ends with 2', async () => {
+    const { exited, output } = run(environment(Number(new URL(cluster.issuer.jwksUrl).port)));
+
+    expect(await exited).toBe(2);
+    expect(output()).toContain('cannot be listened on');
+  });
+
+  test('says that Redis is out of reach, and ends with 1', async () => {
+    const port = await freePort();
+    const { exited, output } = run({ ...environment(port), MERIDIAN_REDIS_URL: 'redis://127.0.0.1:1' });
+
+    expect(await exited).toBe(1);
+    expect(output()).toContain('Redis');
+  });
+});
