@@ -1,6 +1,5 @@
 export {
   type ConnectServer,
-  endWebRtc,
   openReceivingPeer,
   openSendingPeer,
   type ReceivingPeer,

@@ -1,12 +1,4 @@
-import {
-  Audio,
-  cleanup,
-  type MediaHandler,
-  PeerConnection,
-  RtcpReceivingSession,
-  type Track,
-  Video,
-} from 'node-datachannel';
+import { Audio, type MediaHandler, PeerConnection, RtcpReceivingSession, type Track, Video } from 'node-datachannel';
 import { type Fingerprint, fingerprintOf, type MediaSection, type ServerTransport, serverDescription } from './sdp.ts';
 
 /** Tells the server how the client's end of DTLS looks: mediasoup's `transport.connect`. */
@@ -96,14 +88,6 @@ export async function openReceivingPeer(options: {
     peer.close();
     throw error;
   }
-}
-
-/**
- * Ends the library's threads, which keep a process alive after all its peers are closed; a peer that is
- * opened later starts them again.
- */
-export function endWebRtc(): void {
-  cleanup();
 }
 
 let peers = 0;
