@@ -201,7 +201,8 @@ export type LockOutcome<T> =
 export interface Locks {
   /**
    * Runs `work` under a lock that is extended while it runs. `signal` aborts when the lock is lost;
-   * `fence` rises with every holder of this name.
+   * `fence` rises with every holder of this name. Resolves once `work` has settled, so a lost lock does not leave it
+   * running unseen.
    */
   withLock<T>(
     name: string,

@@ -25,6 +25,9 @@ export interface SubscriberOptions {
 export class Subscriber {
   readonly #options: SubscriberOptions;
   readonly #channels = new Map<string, Set<ChannelListener>>();
+  /** The present connection, which may be on its way. */
+  #connection: Redis | undefined;
+  /** The same once everything is subscribed on it. */
   #client: Redis | undefined;
   #running: Promise<void> | undefined;
   #wake: (() => void) | undefined;
@@ -62,7 +65,7 @@ export class Subscriber {
     if (this.#closed) return;
     this.#closed = true;
     this.#channels.clear();
-    this.#client?.disconnect();
+    this.#connection?.disconnect();
     this.#wake?.();
   }
 
@@ -104,6 +107,7 @@ export class Subscriber {
         this.#options.knownAddresses(),
         attempt,
       );
+      this.#connection = client;
       client.on('error', (error: Error) => this.#options.logger.debug({ err: error }, 'redis subscriber error'));
       client.on('message', (channel: string, text: string) => this.#deliver(channel, text));
       try {
@@ -113,6 +117,7 @@ export class Subscriber {
         this.#options.logger.debug({ err: error }, 'the subscription could not be set up');
       } finally {
         client.disconnect();
+        this.#connection = undefined;
         this.#client = undefined;
       }
       first = false;

@@ -259,7 +259,12 @@ export function inboxSuite(backend: () => Backend): void {
       const publish = (revision: number) =>
         world.backend.raw.publish(
           world.keys.channels + nodeB,
-          JSON.stringify({ t: 'evt', roomId, revision, event: { type: 'room-ended' } }),
+          JSON.stringify({
+            t: 'evt',
+            roomId,
+            revision,
+            event: { type: 'producer-updated', producerId: 'p1', paused: true },
+          }),
         );
       await publish(last + 3);
       await publish(last + 1);

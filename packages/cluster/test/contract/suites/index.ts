@@ -1,6 +1,7 @@
 import type { Backend } from '../../support/backend.ts';
 import { admissionSuite } from './admission.ts';
 import { chatSuite } from './chat.ts';
+import { closingSuite } from './closing.ts';
 import { inboxSuite } from './inbox.ts';
 import { leaseSuite } from './leases.ts';
 import { lockSuite } from './locks.ts';
@@ -21,5 +22,6 @@ export const suites: readonly ((backend: () => Backend) => void)[] = [
   lockSuite,
   chatSuite,
   nameSuite,
+  closingSuite,
   modelSuite,
 ];
