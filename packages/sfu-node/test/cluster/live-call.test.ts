@@ -1,5 +1,4 @@
 import { eventually } from '@meridian/harness';
-import { endWebRtc } from '@meridian/harness/webrtc';
 import { createMediaEngine, type MediasoupEngine } from '@meridian/media';
 import { NodeId } from '@meridian/protocol';
 import type { SfuNode } from '@meridian/sfu-node';
@@ -30,7 +29,6 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await cluster.stop();
-  endWebRtc();
 });
 
 const scrape = async (node: SfuNode) => new Samples(await (await fetch(`${node.url}/metrics`)).text());
