@@ -1,8 +1,14 @@
 import type { types } from 'mediasoup-client';
 import type { Runtime } from '../runtime.ts';
 
+/** What the guard needs of a transport; mediasoup-client's fits. */
+export interface GuardedTransport {
+  readonly connectionState: types.ConnectionState;
+  on(event: 'connectionstatechange', listener: (state: types.ConnectionState) => void): unknown;
+}
+
 export interface IceGuardOptions {
-  readonly transport: Pick<types.Transport, 'on' | 'off' | 'connectionState' | 'closed'>;
+  readonly transport: GuardedTransport;
   readonly runtime: Pick<Runtime, 'after'>;
   /** Restarts ICE on both sides. */
   readonly restart: () => Promise<void>;

@@ -241,7 +241,17 @@ export class Room extends Emitter<RoomEvents> {
 
   /** One look at the quality of the call; rates are against the look before. */
   async stats(signal?: AbortSignal): Promise<RoomStats> {
-    return this.#sampler.sample(await this.#upkeep.attachment(signal), this.#roster, signal);
+    const { attached, sender, receiver, sessionId } = await this.#upkeep.attachment(signal);
+    return this.#sampler.sample({
+      sessionId,
+      nodeId: attached.session.decision.nodeId,
+      signallingRttMs: attached.connection.rttMs,
+      participants: this.#roster.participants,
+      tracks: receiver.tracks,
+      sendStats: () => sender.transport.getStats(),
+      receiveStats: () => receiver.transport.getStats(),
+      nodeStats: () => attached.connection.request('get-stats', {}, { signal, withinMs: 3_000 }),
+    });
   }
 
   // what moderators may do

@@ -56,6 +56,7 @@ export class Upkeep {
   #state: State;
   #stale: Attachment | undefined;
   #cancelSettle = () => {};
+  #cancelProven = () => {};
   #attempts = 0;
   #rtts: readonly MeasuredRtt[];
   #device: LoadedDevice;
@@ -141,7 +142,8 @@ export class Upkeep {
     host.onAttached(attachment);
     attachment.start();
     this.#wake();
-    context.runtime.after(PROVEN_MS, () => {
+    this.#cancelProven();
+    this.#cancelProven = context.runtime.after(PROVEN_MS, () => {
       if (this.current === attachment && !attachment.isConnecting) this.#attempts = 0;
     });
   }
@@ -229,6 +231,7 @@ export class Upkeep {
     this.#state = { name: 'ended', end };
     if (state.name === 'reconnecting') state.stop.abort();
     for (const undo of this.#undo.splice(0)) undo();
+    this.#cancelProven();
     this.#letGo();
     if (state.name === 'connected' && end.kind !== 'left') state.attachment.close();
     this.#options.host.onEnded(end);

@@ -51,9 +51,12 @@ export class SignallingConnection {
   #nextId = 1;
   #lastSeq = 1;
   #heardAtMs: number;
+  /** Frames that came in. */
+  #heard = 0;
   #rttMs: number | null = null;
   #ping: { id: number; sentAtMs: number } | undefined;
   #cancelPing = () => {};
+  #cancelCheck = () => {};
 
   /**
    * Opens the WebSocket and waits for `welcome`.
@@ -165,10 +168,11 @@ export class SignallingConnection {
   /** Asks for a sign of life now; without one within `withinMs` the connection counts as lost. */
   check(withinMs: number): void {
     if (this.#closed !== undefined) return;
-    const askedAtMs = this.#runtime.now();
     this.#sendPing();
-    this.#runtime.after(withinMs, () => {
-      if (this.#heardAtMs < askedAtMs) this.#abandon('no answer to a ping');
+    const heardBefore = this.#heard;
+    this.#cancelCheck();
+    this.#cancelCheck = this.#runtime.after(withinMs, () => {
+      if (this.#heard === heardBefore) this.#abandon('no answer to a ping');
     });
   }
 
@@ -211,6 +215,7 @@ export class SignallingConnection {
   #onMessage(text: string): void {
     if (this.#closed !== undefined) return;
     this.#heardAtMs = this.#runtime.now();
+    this.#heard += 1;
     try {
       const frame = parseJson(ServerFrame, text);
       switch (frame.t) {
@@ -268,6 +273,7 @@ export class SignallingConnection {
     if (this.#closed !== undefined) return;
     this.#closed = error;
     this.#cancelPing();
+    this.#cancelCheck();
     for (const waiting of [...this.#waiting.values()]) waiting.settle({ error });
     this.#onClosed?.(error);
   }

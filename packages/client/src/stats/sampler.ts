@@ -1,6 +1,13 @@
-import type { MediaKind, MediaSource, NodeId, ProducerId, SessionId, SessionStats } from '@meridian/protocol';
-import type { Attachment } from '../room/attachment.ts';
-import type { Roster } from '../room/roster.ts';
+import type {
+  MediaKind,
+  MediaSource,
+  NodeId,
+  Participant,
+  ProducerId,
+  SessionId,
+  SessionStats,
+} from '@meridian/protocol';
+import type { RemoteTrack } from '../media/receiver.ts';
 import { type PathFigures, type Quality, qualityOf } from './quality.ts';
 import { pathRttMs, readReports, type StatsReport } from './reports.ts';
 
@@ -46,6 +53,18 @@ export interface RoomStats {
   readonly node: SessionStats | null;
 }
 
+/** What there is to measure of one stay at one node. */
+export interface MeasuredCall {
+  readonly sessionId: SessionId;
+  readonly nodeId: NodeId;
+  readonly signallingRttMs: number | null;
+  readonly participants: readonly Pick<Participant, 'sessionId' | 'nodeId'>[];
+  readonly tracks: readonly RemoteTrack[];
+  sendStats(): Promise<RTCStatsReport>;
+  receiveStats(): Promise<RTCStatsReport>;
+  nodeStats(): Promise<SessionStats>;
+}
+
 interface Counters {
   readonly atMs: number;
   readonly bytes: number;
@@ -62,18 +81,17 @@ export class StatsSampler {
     this.#now = now;
   }
 
-  async sample(attachment: Attachment, roster: Roster, signal?: AbortSignal): Promise<RoomStats> {
-    const { connection, session } = attachment.attached;
+  async sample(call: MeasuredCall): Promise<RoomStats> {
     const [up, down, node] = await Promise.all([
-      attachment.sender.transport.getStats().then(readReports),
-      attachment.receiver.transport.getStats().then(readReports),
-      connection.request('get-stats', {}, { signal, withinMs: 3_000 }).catch(() => null),
+      call.sendStats().then(readReports),
+      call.receiveStats().then(readReports),
+      call.nodeStats().catch(() => null),
     ]);
     const after = new Map<string, Counters>();
     const upLeg = this.#upLeg(up, node, after);
-    const tracks = attachment.receiver.tracks.map((remote) => {
+    const tracks = call.tracks.map((remote) => {
       const inbound = down.find((one) => one.type === 'inbound-rtp' && one.trackIdentifier === remote.track.id);
-      return { ...remote, ...this.#inbound(`${session.sessionId}/${remote.producerId}`, inbound, after) };
+      return { ...remote, ...this.#inbound(remote.track.id, inbound, after) };
     });
     this.#before = after;
     const downLeg = withQuality({
@@ -84,8 +102,8 @@ export class StatsSampler {
     });
     const ownRttMs = downLeg.rttMs ?? upLeg.rttMs;
     const people = new Map<SessionId, PersonFigures>();
-    for (const { sessionId, nodeId } of roster.participants) {
-      if (sessionId === attachment.sessionId) continue;
+    for (const { sessionId, nodeId } of call.participants) {
+      if (sessionId === call.sessionId) continue;
       const theirs = tracks.filter((track) => track.sessionId === sessionId);
       const relayRttMs = node?.relays.find((relay) => relay.nodeId === nodeId)?.rttMs ?? null;
       const figures = {
@@ -96,8 +114,8 @@ export class StatsSampler {
       people.set(sessionId, { ...figures, relayRttMs, quality: qualityOf(figures) });
     }
     return {
-      nodeId: session.decision.nodeId,
-      signallingRttMs: connection.rttMs,
+      nodeId: call.nodeId,
+      signallingRttMs: call.signallingRttMs,
       up: upLeg,
       down: downLeg,
       quality: worse(upLeg.quality, downLeg.quality),

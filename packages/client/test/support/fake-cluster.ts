@@ -11,6 +11,7 @@ import {
 } from '@meridian/protocol';
 import { testFakeParameters } from 'mediasoup-client';
 import type { SocketEvents } from '../../src/index.ts';
+import { participant } from './builders.ts';
 import { type FakeRuntime, HttpFailure } from './fake-runtime.ts';
 
 export const ROOM_URL = 'https://meet.example.org/r/weekly';
@@ -28,6 +29,9 @@ export class FakeConnection {
   #seq = 0;
   #open = true;
   pings = 0;
+  /** Keep answers back until `release`. */
+  hold = false;
+  readonly #held: { method: string; answer: () => void }[] = [];
   /** Goes deaf: answers nothing any more, as a frozen process. */
   deaf = false;
   closedByClient: { code: number; reason: string } | undefined;
@@ -87,16 +91,29 @@ export class FakeConnection {
     }
     const { id, method } = frame;
     this.requests.push({ method, data: frame.data });
-    queueMicrotask(() => {
-      try {
-        const known = REQUESTS[method as RequestMethod];
-        const data: unknown = parseOrThrow(known.request, frame.data);
-        this.raw({ t: 'res', id, ok: true, data: this.#answer(method, data) });
-      } catch (error) {
-        if (error instanceof MeridianError) this.raw({ t: 'err', id, error: error.toBody() });
-        else throw error;
-      }
-    });
+    const answer = () => this.#reply(id, method, frame.data);
+    if (this.hold) this.#held.push({ method, answer });
+    else queueMicrotask(answer);
+  }
+
+  /** Answers held requests, the oldest of each method first. */
+  release(...methods: RequestMethod[]): void {
+    for (const method of methods) {
+      const index = this.#held.findIndex((one) => one.method === method);
+      if (index < 0) throw new Error(`no ${method} is waiting`);
+      this.#held.splice(index, 1)[0]?.answer();
+    }
+  }
+
+  #reply(id: number, method: string, asked: unknown): void {
+    try {
+      const known = REQUESTS[method as RequestMethod];
+      const data: unknown = parseOrThrow(known.request, asked);
+      this.raw({ t: 'res', id, ok: true, data: this.#answer(method, data) });
+    } catch (error) {
+      if (error instanceof MeridianError) this.raw({ t: 'err', id, error: error.toBody() });
+      else throw error;
+    }
   }
 
   closedBy(code: number, reason: string): void {
@@ -118,12 +135,20 @@ export class FakeCluster {
   readonly http = new Map<string, (body: unknown, token: string | undefined) => unknown>();
   /** Replace the answer to a signalling request. */
   readonly answers = new Map<string, Reply>();
+  /** New connections keep their answers back. */
+  holdAnswers = false;
+  /** Nodes close in place of a welcome. */
+  closeInstead: { code: number; reason: string } | undefined;
+  readonly room = ROOM;
   participants: unknown[] = [];
   producers: unknown[] = [];
   messages: ChatMessage[] = [];
+  /** Replaces `messages`. */
+  onMessages: ((url: URL) => unknown) | undefined;
   #sessions = 0;
 
-  constructor(runtime: FakeRuntime) {
+  /** Answers all that this runtime asks for. */
+  serve(runtime: FakeRuntime): void {
     runtime.onFetch = ({ method, url, token, body }) => this.#onFetch(method, url, token, body);
     runtime.onSocket = (url, protocols, events) => this.#onSocket(url, protocols, events);
   }
@@ -133,20 +158,6 @@ export class FakeCluster {
     const last = this.connections.at(-1);
     if (last === undefined) throw new Error('nobody has connected');
     return last;
-  }
-
-  participant(sessionId: string, more: Record<string, unknown> = {}): Record<string, unknown> {
-    return {
-      sessionId,
-      userId: `user-${sessionId}`,
-      name: sessionId,
-      nodeId: 'ams-1',
-      region: 'ams',
-      epoch: 1,
-      joinedAtMs: 1_000,
-      connection: 'connected',
-      ...more,
-    };
   }
 
   consumer(consumerId: string, more: Record<string, unknown> = {}): Record<string, unknown> {
@@ -170,6 +181,12 @@ export class FakeCluster {
   fail(code: ErrorCode): never {
     const error = new MeridianError(code);
     throw new HttpFailure(error.status, { error: error.toBody() });
+  }
+
+  refuse(method: RequestMethod, code: ErrorCode): void {
+    this.answers.set(method, () => {
+      throw new MeridianError(code);
+    });
   }
 
   #onFetch(method: string, url: URL, token: string | undefined, body: unknown): unknown {
@@ -211,7 +228,7 @@ export class FakeCluster {
           grants: GRANTS,
         };
       case 'GET /v1/rooms/weekly/messages':
-        return { messages: this.messages, before: null };
+        return this.onMessages?.(url) ?? { messages: this.messages, before: null };
       default:
         throw new HttpFailure(404, { error: new MeridianError('not-found').toBody() });
     }
@@ -255,9 +272,11 @@ export class FakeCluster {
       events,
       answer: this.#answersFor(nodeId, sessionToken),
     });
+    connection.hold = this.holdAnswers;
     this.connections.push(connection);
     queueMicrotask(() => {
       events.open();
+      if (this.closeInstead !== undefined) return connection.end(this.closeInstead.code, this.closeInstead.reason);
       connection.notify('welcome', {
         sessionId: sessionToken.split('.')[1],
         nodeId,
@@ -277,7 +296,7 @@ export class FakeCluster {
 
   #answersFor(nodeId: string, sessionToken: string): (method: string, data: unknown) => unknown {
     let published = 0;
-    const self = this.participant(sessionToken.split('.')[1] ?? '', { nodeId, name: 'Anna' });
+    const self = participant(sessionToken.split('.')[1] ?? '', { nodeId, name: 'Anna' });
     const usual: Record<string, Reply> = {
       join: () => ({
         roomId: 'room-1',
@@ -298,7 +317,7 @@ export class FakeCluster {
       'publish-data': () => ({ dataProducerId: 'data-producer-1' }),
       'restart-ice': () => ({ iceParameters: transport().iceParameters }),
     };
-    return (method, data) => (this.answers.get(method) ?? usual[method])?.(data) ?? {};
+    return (method, data) => this.answers.get(method)?.(data) ?? usual[method]?.(data) ?? {};
   }
 }
 

@@ -98,6 +98,11 @@ export class FakeRuntime implements Runtime {
     return () => this.#pageHide.delete(listener);
   }
 
+  /** A value after some time of this clock. */
+  later<T>(ms: number, value: T): Promise<T> {
+    return new Promise((resolve) => this.after(ms, () => resolve(value)));
+  }
+
   comeOnline(): void {
     this.online = true;
     for (const listener of [...this.#online]) listener();
