@@ -1,6 +1,6 @@
-import type { Coordinates, NodeId, NodeRecord, NodeView, Region } from '@meridian/protocol';
+import type { Coordinates, NodeId, NodeRecord, NodeView } from '@meridian/protocol';
 import { comparableMs, type Delay, delayModel } from './delay.ts';
-import { distanceKm } from './geo.ts';
+import { distanceKm, perPlace } from './geo.ts';
 import { BUSY_LOAD, FULL_PENALTY_MS } from './tuning.ts';
 
 /** A node as placement weighs it. */
@@ -49,7 +49,7 @@ export interface ClientInput {
  */
 export function weigh(views: readonly NodeView[], { nodes: known, rtts, location }: ClientInput): Candidate[] {
   const delayOf = delayModel({ records: known.map((view) => view.record), rtts, location });
-  const kilometres = location === undefined ? () => null : distancesFrom(location);
+  const kilometres = location === undefined ? () => null : perPlace((at) => distanceKm(location, at));
   return views.map((view) => {
     const { record } = view;
     const km = kilometres(record);
@@ -59,18 +59,4 @@ export function weigh(views: readonly NodeView[], { nodes: known, rtts, location
     const costMs = delayMs + loadPenaltyMs(load, record.load.workerCpu);
     return { record, delay, distanceKm: km, load, delayMs, costMs };
   });
-}
-
-/** Nodes of one region usually stand at one place: its distance is worked out once. */
-function distancesFrom(location: Coordinates): (record: NodeRecord) => number {
-  const byRegion = new Map<Region, { readonly at: Coordinates; readonly km: number }>();
-  return ({ region, coordinates: at }) => {
-    const known = byRegion.get(region);
-    if (known !== undefined && known.at.latitude === at.latitude && known.at.longitude === at.longitude) {
-      return known.km;
-    }
-    const km = distanceKm(location, at);
-    byRegion.set(region, { at, km });
-    return km;
-  };
 }

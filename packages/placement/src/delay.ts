@@ -1,5 +1,5 @@
 import { assertNever, type Coordinates, type NodeId, type NodeRecord, type Region } from '@meridian/protocol';
-import { distanceKm } from './geo.ts';
+import { distanceKm, perPlace } from './geo.ts';
 import { ESTIMATE_BASE_MS, ESTIMATE_MARGIN_MS, ESTIMATE_MS_PER_KM } from './tuning.ts';
 
 /** What is known about the round trip between the client and a node. */
@@ -88,13 +88,13 @@ function estimator(
     });
   }
   if (measured.length === 0) return () => ({ source: 'unknown' });
-  return (record) => {
+  return perPlace((at): Delay => {
     let rttMs = Number.POSITIVE_INFINITY;
     for (const by of measured) {
       // The distance is only worked out where it could still lead to something shorter.
       if (by.rttMs >= rttMs) continue;
-      rttMs = Math.min(rttMs, by.rttMs + ESTIMATE_MS_PER_KM * distanceKm(by.record.coordinates, record.coordinates));
+      rttMs = Math.min(rttMs, by.rttMs + ESTIMATE_MS_PER_KM * distanceKm(by.record.coordinates, at));
     }
     return { source: 'estimated', rttMs };
-  };
+  });
 }

@@ -1,4 +1,4 @@
-import type { Coordinates } from '@meridian/protocol';
+import type { Coordinates, NodeRecord, Region } from '@meridian/protocol';
 
 /** Mean radius of the earth, kilometres (IUGG). */
 const EARTH_RADIUS_KM = 6_371.0088;
@@ -16,4 +16,18 @@ export function distanceKm(from: Coordinates, to: Coordinates): number {
     latitude * latitude + Math.cos(radians(from.latitude)) * Math.cos(radians(to.latitude)) * longitude * longitude;
   // Rounding can push antipodes a hair over 1, where asin is not defined.
   return 2 * EARTH_RADIUS_KM * Math.asin(Math.min(1, Math.sqrt(chord)));
+}
+
+/** Nodes of one region usually stand at one place: what depends on the place alone is worked out once for them. */
+export function perPlace<T>(work: (at: Coordinates) => T): (record: NodeRecord) => T {
+  const byRegion = new Map<Region, { readonly at: Coordinates; readonly result: T }>();
+  return ({ region, coordinates: at }) => {
+    const known = byRegion.get(region);
+    if (known !== undefined && known.at.latitude === at.latitude && known.at.longitude === at.longitude) {
+      return known.result;
+    }
+    const result = work(at);
+    byRegion.set(region, { at, result });
+    return result;
+  };
 }

@@ -36,6 +36,17 @@ describe('candidates for a client', () => {
     expect(probe).toBe(1);
   });
 
+  test('of one region that stand at different places have their own distances', () => {
+    const nodes = [AMSTERDAM, SINGAPORE, AMSTERDAM].map((at, i) => aNode({ id: `n${i}`, region: 'wide', at }));
+    const { nodes: ranked } = rankCandidates({ nodes, location: AMSTERDAM });
+
+    expect(ranked.map(({ nodeId, distanceKm }) => [nodeId, Math.round((distanceKm ?? -1) / 100)])).toEqual([
+      ['n0', 0],
+      ['n2', 0],
+      ['n1', 105],
+    ]);
+  });
+
   test('of a client whose place is unknown are spread over the world', () => {
     const near = [AMSTERDAM, FRANKFURT].map((at, i) => aNode({ id: `e${i}`, region: `eu-${i}`, at }));
     const far = [SINGAPORE, HONG_KONG].map((at, i) => aNode({ id: `a${i}`, region: `ap-${i}`, at, sessions: 9 }));
