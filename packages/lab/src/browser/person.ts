@@ -22,6 +22,9 @@ export interface TileState {
   readonly trackId: string | null;
 }
 
+/** Id of the track that mediasoup-client makes for mediasoup's bandwidth probing. */
+const PROBING_TRACK = 'probator';
+
 /** A person with a browser of their own (a fresh context), in the real web app. */
 export class Person {
   readonly page: Page;
@@ -88,14 +91,17 @@ export class Person {
     return this.page.evaluate('window.__meridianProbe.reports()') as Promise<RtcReport[]>;
   }
 
-  /** Frames decoded so far of each incoming video, by track id. */
+  /**
+   * Frames decoded so far of each incoming video, by track id. mediasoup's own stream for probing the
+   * bandwidth is none: it carries no frames.
+   */
   async decodedFrames(): Promise<Map<string, number>> {
-    const reports = await this.reports();
+    const incoming = (await this.reports()).filter(({ type, kind }) => type === 'inbound-rtp' && kind === 'video');
     return new Map(
-      reports.flatMap((report) =>
-        report.type === 'inbound-rtp' && report.kind === 'video' && report.trackIdentifier !== undefined
-          ? [[report.trackIdentifier, report.framesDecoded ?? 0] as const]
-          : [],
+      incoming.flatMap(({ trackIdentifier, framesDecoded }) =>
+        trackIdentifier === undefined || trackIdentifier === PROBING_TRACK
+          ? []
+          : [[trackIdentifier, framesDecoded ?? 0] as const],
       ),
     );
   }
