@@ -79,7 +79,7 @@ export class Slot implements PoolWorker {
     // The usage tells only the peak (KiB); the kernel tells the present.
     const status = await readFile(`/proc/${this.worker.pid}/status`, 'utf8').catch(() => '');
     const rssKib = Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? usage.ru_maxrss);
-    return { cpuSeconds: (usage.ru_utime + usage.ru_stime) / 1000, rssBytes: rssKib * 1024 };
+    return { cpuSeconds: cpuSecondsOf(usage), rssBytes: rssKib * 1024 };
   }
 
   /** How often in a row `measure` found the question before still unanswered. */
@@ -95,7 +95,7 @@ export class Slot implements PoolWorker {
     }
     this.#measuring = true;
     try {
-      const { cpuSeconds } = await this.usage();
+      const cpuSeconds = cpuSecondsOf(await this.worker.getResourceUsage());
       const atMs = nowMs();
       const before = this.#measured;
       this.#measured = { cpuSeconds, atMs };
@@ -118,3 +118,5 @@ export class Slot implements PoolWorker {
     return placed;
   }
 }
+
+const cpuSecondsOf = ({ ru_utime, ru_stime }: types.WorkerResourceUsage): number => (ru_utime + ru_stime) / 1000;

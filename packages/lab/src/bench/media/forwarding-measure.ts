@@ -5,8 +5,8 @@ import { LoadPublisher, openLoadViewer } from './load.ts';
 import { type RemoteServer, startBareServer, startEngineServer } from './rpc.ts';
 import type { ForwardingServer } from './server.ts';
 
-const VIEWERS = 12;
-const VIDEO_PER_SECOND = 500;
+const VIEWERS = 24;
+const VIDEO_PER_SECOND = 800;
 const AUDIO_PER_SECOND = 50;
 const VIDEO_BYTES = 1_100;
 const BLOCK_MS = 4_000;
@@ -30,7 +30,7 @@ interface Block {
 
 /**
  * CPU time of worker and node process per forwarded packet, through the engine against a bare mediasoup
- * script that forwards the same: one publisher (500 video and 50 audio packets a second) to 12 viewers
+ * script that forwards the same: one publisher (800 video and 50 audio packets a second) to 24 viewers
  * over real ICE, DTLS and SRTP. Both run in processes of their own all the time; blocks of load go to
  * one and the other in turn (A B B A ...), and a ratio is taken of each neighbouring pair, so that what
  * else the machine does falls on both alike.
