@@ -4,11 +4,12 @@ import { isSdkError, type SdkError, toSdkError } from './errors.ts';
 import { withUserToken } from './identity.ts';
 import { measuredRtts, type Preparation } from './prepare.ts';
 import type { MeasuredRtt } from './probing.ts';
-import { type Attached, attach } from './room/attach.ts';
+import { type Attached, attach, enterRoom } from './room/attach.ts';
 import { blamesNode } from './room/ending.ts';
 import { Room } from './room/room.ts';
 import { Stopwatch } from './room/timings.ts';
 import { pause } from './runtime.ts';
+import type { Ready } from './stand-by.ts';
 
 export interface TrackToPublish {
   readonly source: MediaSource;
@@ -43,13 +44,15 @@ export async function join(url: string | URL, options: JoinOptions = {}): Promis
   const context = contextOf(url, options);
   const watch = new Stopwatch(context.runtime.now);
   const known = preparation !== undefined || typeof options.userToken === 'string';
-  const [rtts] = await Promise.all([
+  const [rtts, userToken] = await Promise.all([
     measuredRtts(context, preparation, signal, watch),
     watch.step('user', { roundTrips: known ? 0 : 1 }, () => context.userTokens({ renew: false, signal })),
   ]);
   await acceptInvitation(context, options, watch);
   const autoSubscribe = options.autoSubscribe ?? true;
-  const attached = await firstAttachment(context, { rtts, autoSubscribe, watch, signal });
+  const how = { rtts, autoSubscribe, watch, signal };
+  const standing = await fromStandBy(context, await preparation?.takeStandBy(userToken), how);
+  const attached = standing ?? (await firstAttachment(context, how));
   watch.mark('joined');
   const room = new Room({ context, attached, rtts, autoSubscribe, dataLabels: options.dataLabels ?? [], watch });
   for (const { source, track, muted } of options.tracks ?? []) {
@@ -77,15 +80,27 @@ async function acceptInvitation(context: Context, options: JoinOptions, watch: S
   );
 }
 
-async function firstAttachment(
-  context: Context,
-  how: {
-    rtts: readonly MeasuredRtt[];
-    autoSubscribe: boolean;
-    watch: Stopwatch;
-    signal: AbortSignal | undefined;
-  },
-): Promise<Attached> {
+interface How {
+  readonly rtts: readonly MeasuredRtt[];
+  readonly autoSubscribe: boolean;
+  readonly watch: Stopwatch;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** The short way, where a session stands by; undefined where there is none, or it was of no use any more. */
+async function fromStandBy(context: Context, ready: Ready | undefined, how: How): Promise<Attached | undefined> {
+  if (ready === undefined) return undefined;
+  const { loadedDevice, opened } = ready;
+  try {
+    return await enterRoom(opened, 'stand-by', { ...how, context, loadedDevice });
+  } catch (thrown) {
+    const failure = toSdkError(thrown);
+    if (!deservesRetry(failure)) throw failure;
+    return undefined;
+  }
+}
+
+async function firstAttachment(context: Context, how: How): Promise<Attached> {
   const { runtime } = context;
   const previousSessionToken = context.handover.take();
   const avoid: NodeId[] = [];

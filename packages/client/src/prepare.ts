@@ -5,6 +5,7 @@ import { isSdkError } from './errors.ts';
 import { type MeasuredRtt, probeNodes, toProbe } from './probing.ts';
 import { Stopwatch } from './room/timings.ts';
 import { browserRuntime } from './runtime.ts';
+import { type Ready, StandBy } from './stand-by.ts';
 
 /** What can be known before anybody decides to join. */
 export interface Surroundings {
@@ -18,12 +19,47 @@ export interface Surroundings {
 }
 
 /** Looking around, begun ahead of a join; see `prepare`. */
-export interface Preparation {
+export class Preparation {
   /** Rejects with what kept it from finding out, such as MeridianError `cluster-unavailable`. */
   readonly surroundings: Promise<Surroundings>;
   /** By the runtime's clock, milliseconds. */
   readonly startedAtMs: number;
   readonly context: Context;
+  readonly #standBy: StandBy;
+
+  constructor(context: Context, signal: AbortSignal | undefined) {
+    this.context = context;
+    this.startedAtMs = context.runtime.now();
+    this.surroundings = lookAround(context, signal);
+    // What is wrong is met again by the join, which reports it.
+    this.surroundings.catch(() => {});
+    this.#standBy = new StandBy(context);
+    signal?.addEventListener('abort', () => this.close(), { once: true });
+  }
+
+  /**
+   * Chooses the node and connects to it ahead of the join, once it is clear who will join: two round
+   * trips are left then between a click and the room. The node keeps a place for two minutes at most;
+   * after that, and when the user is another one by then, the join goes all the way itself.
+   */
+  standBy(): void {
+    this.#standBy.open(
+      this.surroundings.then(
+        ({ rtts }) => rtts,
+        () => [],
+      ),
+    );
+  }
+
+  /** For `join`: the session that stands by for this user, if there is one. */
+  takeStandBy(userToken: string): Promise<Ready | undefined> {
+    return this.#standBy.take(userToken);
+  }
+
+  /** Idempotent. Gives back what stands by. */
+  close(): void {
+    this.#standBy.close();
+  }
 }
 
 /** Round trip times older than this are measured anew. Milliseconds. */
@@ -34,16 +70,14 @@ const PROBE_ROUND_TRIPS = 4;
 /**
  * Does ahead of a join what needs no decision: fetches the user token and the list of nodes and
  * measures the way to the best few. Passed to `join` as `preparation` it leaves four round trips
- * between a click and the room.
+ * between a click and the room, two when it was told to `standBy` in time.
  * @throws ClientError `room-url-invalid`; MeridianError `region-unavailable`
  */
 export function prepare(url: string | URL, options: ContextOptions = {}): Preparation {
   const context = createContext(url, options);
-  const surroundings = lookAround(context, options.signal);
-  // Both are asked for again by the join, which reports what is wrong then.
-  surroundings.catch(() => {});
+  // The join asks again, and reports what is wrong then.
   context.userTokens({ renew: false, signal: options.signal }).catch(() => {});
-  return { surroundings, startedAtMs: context.runtime.now(), context };
+  return new Preparation(context, options.signal);
 }
 
 /**

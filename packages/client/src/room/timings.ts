@@ -1,6 +1,7 @@
 /** The steps of a join, in the order in which they may begin. */
 export type JoinStep =
   | 'prepare'
+  | 'stand-by'
   | 'user'
   | 'invitation'
   | 'nodes'

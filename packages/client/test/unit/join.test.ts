@@ -288,3 +288,96 @@ describe('a refreshed page', () => {
     expect(stage.cluster.sessionRequests[1]).toMatchObject({ previousSessionToken: 'token1.s-1' });
   });
 });
+
+describe('a session that stands by', () => {
+  const standing = async (stage: Stage) => {
+    const preparation = prepare(ROOM_URL, stage.options());
+    preparation.standBy();
+    await stage.runtime.advance(0);
+    stage.runtime.calls.length = 0;
+    return preparation;
+  };
+
+  it('leaves two round trips between a click and the room', async () => {
+    const stage = new Stage();
+    const preparation = await standing(stage);
+    expect(stage.cluster.connection.methods).toEqual([]);
+    const room = await stage.join({ preparation });
+    expect(stage.runtime.calls).toEqual(['POST /v1/rooms/weekly/join']);
+    expect(room.timings.sequentialRoundTrips).toBe(2);
+    expect(room.phase).toEqual({ name: 'connected' });
+    expect(stage.cluster.connections).toHaveLength(1);
+  });
+
+  it('is asked for once, however often', async () => {
+    const stage = new Stage();
+    const preparation = await standing(stage);
+    preparation.standBy();
+    preparation.standBy();
+    await stage.runtime.advance(0);
+    expect(stage.cluster.connections).toHaveLength(1);
+  });
+
+  it('is given back after two minutes, and the join goes all the way', async () => {
+    const stage = new Stage();
+    const preparation = await standing(stage);
+    await stage.runtime.advance(120_000);
+    expect(stage.cluster.connection.isOpen).toBe(false);
+    expect(stage.runtime.pending).toBe(0);
+    const room = await stage.join({ preparation });
+    expect(room.timings.sequentialRoundTrips).toBe(4);
+  });
+
+  it('is not used for another user', async () => {
+    const stage = new Stage();
+    const preparation = await standing(stage);
+    await stage.join({ preparation, userToken: 'somebody-else' });
+    expect(stage.cluster.connections).toHaveLength(2);
+    expect(stage.cluster.connections[0]?.isOpen).toBe(false);
+  });
+
+  it('that its node has dropped is replaced by a new one', async () => {
+    const stage = new Stage();
+    const preparation = await standing(stage);
+    stage.cluster.connection.end(4501, 'node-shutdown');
+    const room = await stage.join({ preparation });
+    expect(room.phase).toEqual({ name: 'connected' });
+    expect(stage.cluster.connections).toHaveLength(2);
+  });
+
+  it('whose lease is lost at the join is replaced, too', async () => {
+    const stage = new Stage();
+    const preparation = await standing(stage);
+    let refused = 0;
+    stage.cluster.http.set('POST /v1/rooms/weekly/join', () => {
+      refused += 1;
+      return refused === 1 ? stage.cluster.fail('session-not-attached') : undefined;
+    });
+    const room = await stage.join({ preparation });
+    expect(room.phase).toEqual({ name: 'connected' });
+    expect(stage.cluster.connections.map(({ isOpen }) => isOpen)).toEqual([false, true]);
+  });
+
+  it('keeps the id of the page before for whoever joins in the end', async () => {
+    const stage = new Stage();
+    await stage.join();
+    stage.runtime.hidePage();
+    const preparation = await standing(stage);
+    expect(stage.cluster.sessionRequests.at(-1)).toMatchObject({ previousSessionToken: 'token1.s-1' });
+    preparation.close();
+    await stage.join();
+    expect(stage.cluster.sessionRequests.at(-1)).toMatchObject({ previousSessionToken: 'token1.s-1' });
+  });
+
+  it('goes with the preparation', async () => {
+    const stage = new Stage();
+    const stop = new AbortController();
+    const preparation = prepare(ROOM_URL, stage.options({ signal: stop.signal }));
+    preparation.standBy();
+    await stage.runtime.advance(0);
+    stop.abort();
+    await settle();
+    expect(stage.cluster.connection.isOpen).toBe(false);
+    expect(stage.runtime.pending).toBe(0);
+  });
+});

@@ -21,6 +21,8 @@ interface LobbyProps {
   readonly initialName: string;
   readonly joining: boolean;
   readonly onName: (name: string) => void;
+  /** The person is about to join. */
+  readonly onIntent: (name: string) => void;
   readonly onJoin: (name: string) => void;
 }
 
@@ -66,6 +68,8 @@ export function Lobby(props: LobbyProps) {
             busy={props.joining}
             disabled={trimmed === ''}
             icon={<ArrowRight />}
+            onPointerEnter={() => props.onIntent(trimmed)}
+            onFocus={() => props.onIntent(trimmed)}
             data-testid="join-button"
           >
             {props.joining ? 'Joining …' : 'Join now'}

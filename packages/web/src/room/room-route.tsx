@@ -53,6 +53,9 @@ function VisitPage({ visit }: { readonly visit: Visit }) {
           initialName={visit.initialName}
           joining={stage.joining}
           onName={(name) => visit.nameAhead(name)}
+          onIntent={(name) => {
+            if (name !== '') void visit.standBy(name);
+          }}
           onJoin={(name) => void visit.join(name)}
         />
       );

@@ -49,6 +49,7 @@ export class Visit extends Store<VisitState> {
   readonly #autojoin: boolean;
   readonly #region: string | undefined;
   #cancelNaming = () => {};
+  #standsByFor: string | undefined;
 
   /** @throws what `prepare` throws: the address is no room's, the region no region's */
   constructor(slug: string) {
@@ -69,21 +70,36 @@ export class Visit extends Store<VisitState> {
   async open(): Promise<void> {
     const devices = this.media.start();
     void this.#lookUp();
-    if (this.initialName !== '' && this.initialName !== account.name) this.nameAhead(this.initialName);
-    if (!this.#autojoin || this.initialName === '') return;
-    await devices;
-    await this.join(this.initialName);
+    if (this.initialName === '') return;
+    if (this.#autojoin) {
+      await devices;
+      await this.join(this.initialName);
+    } else {
+      this.nameAhead(this.initialName);
+    }
   }
 
-  /** Tells the service the name while the person is still looking at the preview. */
+  /** Tells the service the name and connects to a node, while the person is still looking at the preview. */
   nameAhead(name: string): void {
     this.#cancelNaming();
     if (name === '') return;
-    const timer = setTimeout(() => {
-      // The join names again, and reports what is wrong then.
-      account.ensureNamed(name).catch(() => {});
-    }, NAME_PAUSE_MS);
+    const timer = setTimeout(() => void this.standBy(name), NAME_PAUSE_MS);
     this.#cancelNaming = () => clearTimeout(timer);
+  }
+
+  /** What is wrong here is met again by the join, which reports it. */
+  async standBy(name: string): Promise<void> {
+    try {
+      const { userToken } = await account.ensureNamed(name);
+      const { stage } = this.get();
+      if (stage.name !== 'lobby' || stage.joining || this.#stop.signal.aborted) return;
+      // Names stand in tokens: what stands by under another one is of no use.
+      if (this.#standsByFor !== userToken) this.preparation.close();
+      this.#standsByFor = userToken;
+      this.preparation.standBy();
+    } catch {
+      // see above
+    }
   }
 
   async join(name: string): Promise<void> {
@@ -149,6 +165,7 @@ export class Visit extends Store<VisitState> {
 
   #fail(error: SdkError): void {
     this.media.close();
+    this.preparation.close();
     this.#show({ name: 'failed', error });
   }
 
