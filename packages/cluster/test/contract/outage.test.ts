@@ -1,5 +1,5 @@
 import { eventually, type RedisProcess, startRedis } from '@meridian/harness';
-import { RoomId } from '@meridian/protocol';
+import { RoomId, RoomSlug } from '@meridian/protocol';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { AnnounceOptions, Cluster, ClusterStatus, NodeAnnouncement } from '../../src/index.ts';
 import { openCluster } from '../../src/index.ts';
@@ -203,6 +203,20 @@ describe('when Redis comes back empty', () => {
     });
   });
 
+  it('names of rooms are written again, though they were written lately', async () => {
+    const redis = await Redis.start();
+    const cluster = await open(redis.url);
+    const slug = RoomSlug.parse('stand-up');
+    await cluster.names.set(roomId, slug);
+    await redis.stop();
+    await eventually('the outage is noticed', () => cluster.status === 'down');
+    await redis.startEmpty();
+    await eventually('Redis is back', () => cluster.status === 'up');
+    expect(await cluster.names.find(slug)).toBeUndefined();
+    await cluster.names.set(roomId, slug);
+    expect(await cluster.names.find(slug)).toBe(roomId);
+  });
+
   it('an old room token is of no use: its place is gone', async () => {
     const redis = await Redis.start();
     const cluster = await open(redis.url);
@@ -326,6 +340,22 @@ describe('behind a broken network', () => {
     });
     expect(told).toEqual(['lost', 'restored']);
     expect(heard.gaps).toContain(undefined);
+  });
+
+  it('events that were missed are told as one gap of all rooms', async () => {
+    const { hop, node, service } = await behindAHop();
+    const heard = listen(await node.inbox(nodeA));
+    const lease = await join(node, person(), nodeA);
+    await eventually('the own join is heard', () => heard.events.length === 1);
+    hop.cut();
+    const producer = audio(lease);
+    await service.rooms.openProducer(roomId, lease.epoch, producer);
+    hop.mend();
+    await eventually('the gap is told', () => heard.gaps.length > 0);
+    await service.rooms.setProducerPaused(roomId, producer.producerId, true);
+    await eventually('later events come', () => heard.events.length === 2);
+    expect(heard.events[1]?.event.type).toBe('producer-updated');
+    expect(heard.gaps).toEqual([undefined]);
   });
 
   it('a request fails at once instead of waiting for its deadline', async () => {
