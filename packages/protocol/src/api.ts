@@ -106,10 +106,15 @@ export const NodeCandidate = z.object({
   distanceKm: z.number().nullable(),
 });
 export type NodeCandidate = z.infer<typeof NodeCandidate>;
-export const NodesQuery = z.object({
-  lat: z.coerce.number().min(-90).max(90).optional(),
-  lon: z.coerce.number().min(-180).max(180).optional(),
-});
+/** Of a query string: `?lat=` is no number, though it would turn into 0. */
+const queryNumber = (least: number, most: number) =>
+  z
+    .preprocess(
+      (value) => (typeof value === 'string' && value.trim() === '' ? Number.NaN : value),
+      z.coerce.number().min(least).max(most),
+    )
+    .optional();
+export const NodesQuery = z.object({ lat: queryNumber(-90, 90), lon: queryNumber(-180, 180) });
 export const NodesReply = z.object({
   nodes: z.array(NodeCandidate),
   location: Coordinates.nullable(),

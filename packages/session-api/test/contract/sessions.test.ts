@@ -56,7 +56,7 @@ describe('candidates', () => {
   });
 
   test('want both coordinates or none, within the globe', async () => {
-    for (const query of ['?lat=3', '?lon=3', '?lat=91&lon=0', '?lat=a&lon=0']) {
+    for (const query of ['?lat=3', '?lon=3', '?lat=91&lon=0', '?lat=a&lon=0', '?lat=&lon=', '?lat=3&lon=%20']) {
       expect(await rig.codeOf('GET', `/v1/nodes${query}`)).toBe('bad-request');
     }
   });
