@@ -47,6 +47,8 @@ export class TokenVerifier {
         currentDate: new Date(clock.wallNow()),
         clockTolerance: toleranceS,
       });
+      // jose does not mind an `iat` ahead of us.
+      if ((payload.iat ?? 0) > clock.wallNow() / 1_000 + toleranceS) throw new MeridianError('token-not-yet-valid');
       // jose takes a list as audience too; a token for several nodes is none of ours.
       return parseOrThrow(claims, payload, 'token-invalid', 'token');
     } catch (thrown) {

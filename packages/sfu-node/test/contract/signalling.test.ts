@@ -83,6 +83,8 @@ describe('joining', () => {
     await expect(join('nonsense')).rejects.toMatchObject({ code: 'token-invalid' });
     const expired = await cluster.roomToken(ann, room, { signing: { expiresInS: -20 } });
     await expect(join(expired)).rejects.toMatchObject({ code: 'token-expired' });
+    const early = await cluster.roomToken(ann, room, { signing: { issuedInS: 20 } });
+    await expect(join(early)).rejects.toMatchObject({ code: 'token-not-yet-valid' });
     const ofBob = await cluster.roomToken(bob, room);
     await expect(join(ofBob)).rejects.toMatchObject({ code: 'token-session' });
     const session = await cluster.issuer.session({ sessionId: ann.sessionId, nodeId: 'ams-1' });

@@ -11,6 +11,7 @@ export interface SigningOptions {
   readonly alg?: string;
   /** Seconds from now. */
   readonly expiresInS?: number;
+  readonly issuedInS?: number;
 }
 
 /** Signs tokens as the session service does, and serves its keys. */
@@ -82,7 +83,7 @@ export class TokenIssuer {
     const nowS = Math.floor(Date.now() / 1_000);
     return await new SignJWT({ iss: 'http://session-api.test', ...claims })
       .setProtectedHeader({ alg: options.alg ?? 'EdDSA', kid, typ: options.typ })
-      .setIssuedAt(nowS)
+      .setIssuedAt(nowS + (options.issuedInS ?? 0))
       .setExpirationTime(nowS + (options.expiresInS ?? 60))
       .sign(key);
   }
