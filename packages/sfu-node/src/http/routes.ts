@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
 import websocket from '@fastify/websocket';
-import { SIGNALLING_PROTOCOL } from '@meridian/protocol';
+import { MeridianError, SIGNALLING_PROTOCOL } from '@meridian/protocol';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import type { NodeConfig } from '../config.ts';
 import type { Logger } from '../logger.ts';
@@ -49,6 +49,10 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
     },
     // Connections are ended one by one, with their reason, before the server closes.
     preClose: (done) => done(),
+  });
+  app.setNotFoundHandler((_request, reply) => {
+    const error = new MeridianError('not-found');
+    return reply.code(error.status).send({ error: error.toBody() });
   });
   app.get('/ws', { websocket: true }, (socket, request) => attachments.accept(socket, request.headers));
   app.get('/probe', async (_request, reply) =>

@@ -1,4 +1,5 @@
 import { eventually } from '@meridian/harness';
+import { ErrorReply, parseOrThrow } from '@meridian/protocol';
 import type { SfuNode } from '@meridian/sfu-node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { TestClient } from '../support/client.ts';
@@ -35,7 +36,9 @@ describe('what operators and probes read', () => {
     expect(probe.headers.get('cache-control')).toBe('no-store');
     expect(await probe.text()).toBe('');
     expect((await get(node, '/ws')).status).toBe(404);
-    expect((await get(node, '/nothing')).status).toBe(404);
+    const nothing = await get(node, '/nothing');
+    expect(nothing.status).toBe(404);
+    expect(parseOrThrow(ErrorReply, await nothing.json(), 'internal').error.code).toBe('not-found');
     await node.close();
   });
 
