@@ -103,6 +103,8 @@ export class RedisConnection {
       return answer;
     } catch (thrown) {
       const error = asMeridianError(thrown, name);
+      // A server that asks for the script's text works as it should: no failure to alarm anybody with.
+      ok = isUnknownScript(error);
       if (error.code === 'cluster-unavailable') this.#doubt();
       throw error;
     } finally {

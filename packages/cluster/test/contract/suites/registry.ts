@@ -90,6 +90,23 @@ export function registrySuite(backend: () => Backend): void {
       expect(world.log.some(({ message }) => /skipped/.test(message))).toBe(true);
     });
 
+    it('tells an observer of no failure when a server has to be shown a script first', async () => {
+      const world = new World(backend());
+      const outcomes: boolean[] = [];
+      const cluster = await world.open({
+        observe: {
+          command: (name, _ms, ok) => {
+            if (name === 'registry.list') outcomes.push(ok);
+          },
+        },
+      });
+      await world.backend.raw.script('FLUSH');
+      await cluster.announce(nodeRecord(nodeA), manual(60_000));
+      expect(await cluster.registry.list()).toHaveLength(1);
+      expect(outcomes.length).toBeGreaterThan(0);
+      expect(outcomes).not.toContain(false);
+    });
+
     it('is served from a view: asking a hundred times costs hardly a command', async () => {
       const world = new World(backend());
       let reads = 0;
