@@ -1,17 +1,24 @@
 import type { DeviceInfo } from '@meridian/client';
 import type { LocalDevice, LocalMedia } from '../media/local-media.ts';
 import { isVideoQuality, VIDEO_QUALITIES } from '../media/video-quality.ts';
+import { classes } from '../ui/classes.ts';
 import { Select } from '../ui/select.tsx';
 import { useStore } from '../use-store.ts';
 import styles from './device-choice.module.css';
 
 const KINDS = { camera: 'videoinput', microphone: 'audioinput' } as const;
 
+interface DeviceChoiceProps {
+  readonly media: LocalMedia;
+  /** One below the other, where there is little width. */
+  readonly stacked?: boolean;
+}
+
 /** Which camera, which microphone, and how fine a picture. */
-export function DeviceChoice({ media }: { readonly media: LocalMedia }) {
+export function DeviceChoice({ media, stacked = false }: DeviceChoiceProps) {
   const { quality } = useStore(media);
   return (
-    <div className={styles.choice}>
+    <div className={classes(styles.choice, stacked && styles.stacked)}>
       <OneOf media={media} device="microphone" label="Microphone" />
       <OneOf media={media} device="camera" label="Camera" />
       <Select

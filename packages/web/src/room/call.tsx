@@ -15,6 +15,7 @@ import { TopBar } from './top-bar.tsx';
 import { useRoom, useStats } from './use-room.ts';
 import { useShortcuts } from './use-shortcuts.ts';
 import { useUnread } from './use-unread.ts';
+import { useWakeLock } from './use-wake-lock.ts';
 
 export type Panel = 'chat' | 'people';
 
@@ -33,6 +34,7 @@ export function Call({ room, media, preparation }: CallProps) {
   const unread = useUnread(room, panel === 'chat');
   const toggle = useCallback((which: Panel) => setPanel((now) => (now === which ? undefined : which)), []);
   useShortcuts(media, toggle);
+  useWakeLock();
   useEffect(() => {
     room.chat.loadOlder().catch(() => {
       // The panel offers to load again.
@@ -41,7 +43,7 @@ export function Call({ room, media, preparation }: CallProps) {
   return (
     <PlaceNames value={places}>
       <div className={styles.call} data-panel={panel} data-testid="call">
-        <TopBar room={room} stats={stats} />
+        <TopBar room={room} media={media} stats={stats} />
         <main className={styles.main}>
           <div className={styles.centre}>
             <Banner room={room} />

@@ -4,12 +4,12 @@ import { Button } from '../ui/button.tsx';
 import styles from './lonely-card.module.css';
 import { useRoomLink } from './use-room-link.ts';
 
-/** For whoever is first: how to get others in. */
+/** For whoever is alone: how to get others in. */
 export function LonelyCard({ room }: { readonly room: Room }) {
   const link = useRoomLink(room);
   return (
     <aside className={styles.card} data-testid="lonely-card">
-      <h2 className={styles.title}>You are the first one here</h2>
+      <h2 className={styles.title}>You are the only one here</h2>
       <p className={styles.text}>Send this link to those who should join.</p>
       <div className={styles.link}>
         <span className={styles.address}>{link.address.replace(/^https?:\/\//, '')}</span>

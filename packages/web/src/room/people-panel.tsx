@@ -3,6 +3,7 @@ import type { SessionId } from '@meridian/protocol';
 import { useState } from 'react';
 import { messageOf } from '../errors/messages.ts';
 import { SidePanel } from '../ui/panel.tsx';
+import { EndForAll } from './end-for-all.tsx';
 import { peopleOf } from './people.ts';
 import styles from './people-panel.module.css';
 import { PersonRow } from './person-row.tsx';
@@ -48,6 +49,7 @@ export function PeoplePanel({ room, stats, onClose }: PeoplePanelProps) {
           );
         })}
       </ul>
+      {room.grants.moderate && <EndForAll room={room} />}
     </SidePanel>
   );
 }
