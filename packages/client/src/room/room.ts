@@ -21,6 +21,7 @@ import type { Attached } from './attach.ts';
 import type { ActiveSpeakers, Attachment } from './attachment.ts';
 import { RoomChat } from './chat.ts';
 import type { RoomEnd, RoomEvents } from './events.ts';
+import { IncomingMedia } from './incoming-media.ts';
 import { type LocalPublication, Publications, type PublishOptions } from './publications.ts';
 import { Roster, type RosterChange } from './roster.ts';
 import type { JoinTimings, Stopwatch } from './timings.ts';
@@ -56,8 +57,7 @@ export interface Whereabouts {
 export class Room extends Emitter<RoomEvents> {
   readonly #upkeep: Upkeep;
   readonly #roster = new Roster();
-  readonly #shown = new Map<ProducerId, Shown>();
-  readonly #tracks = new Map<ProducerId, RemoteTrack>();
+  readonly #incoming: IncomingMedia;
   /** Lines of chat: `chat.lines`, `chat.send`, `chat.loadOlder`. */
   readonly chat: RoomChat;
   readonly #publications: Publications;
@@ -75,6 +75,11 @@ export class Room extends Emitter<RoomEvents> {
     this.#watch = options.watch;
     this.#dataLabels = options.dataLabels;
     this.#sampler = new StatsSampler(context.runtime.now);
+    this.#incoming = new IncomingMedia({
+      onAdded: (track) => this.#tell('track-added', track),
+      onRemoved: (track) => this.#tell('track-removed', track),
+      onFlowing: () => this.#watch.mark('first-media'),
+    });
     this.#publications = new Publications({
       onChanged: () => this.#changed(),
       onEnded: (source) => this.#onLocalEnded(source),
@@ -87,7 +92,7 @@ export class Room extends Emitter<RoomEvents> {
       autoSubscribe,
       rtts,
       roster: this.#roster,
-      shown: this.#shown,
+      shown: this.#incoming.shown,
       host: this.#host(),
     });
     this.chat = new RoomChat({
@@ -153,7 +158,7 @@ export class Room extends Emitter<RoomEvents> {
 
   /** Media that comes in, by producer. */
   get tracks(): ReadonlyMap<ProducerId, RemoteTrack> {
-    return this.#tracks;
+    return this.#incoming.tracks;
   }
 
   get publications(): readonly LocalPublication[] {
@@ -235,7 +240,7 @@ export class Room extends Emitter<RoomEvents> {
    */
   setShown(producerId: ProducerId, shown: Shown): void {
     if (this.#roster.producer(producerId) === undefined) return;
-    this.#shown.set(producerId, shown);
+    this.#incoming.setShown(producerId, shown);
     void this.#upkeep.current?.receiver.shownChanged(producerId);
   }
 
@@ -279,7 +284,8 @@ export class Room extends Emitter<RoomEvents> {
     return {
       onAttached: (attachment) => this.#onAttached(attachment),
       onDetached: () => this.#publications.suspend(),
-      onSettled: (attachment) => this.#onSettled(attachment),
+      // What the stay before still played and nobody sends any more goes now.
+      onSettled: ({ receiver }) => this.#incoming.keepOnly(receiver.tracks),
       onReconnecting: (waiting) => {
         this.emit('reconnecting', waiting);
         this.#changed();
@@ -291,8 +297,8 @@ export class Room extends Emitter<RoomEvents> {
       },
       onEnded: (end) => this.#onEnded(end),
       onRoster: (changes) => this.#onRoster(changes),
-      onTrack: (track) => this.#onTrack(track),
-      onTrackGone: (track) => this.#dropTrack(track),
+      onTrack: (track) => this.#incoming.add(track),
+      onTrackGone: (track) => this.#incoming.drop(track),
       onData: (message) => this.emit('data', message),
       onChat: (message) => this.chat.receive(message),
       onSpeakers: (speakers) => {
@@ -318,12 +324,6 @@ export class Room extends Emitter<RoomEvents> {
     this.#changed();
   }
 
-  /** What the stay before still played and nobody sends any more goes now. */
-  #onSettled(attachment: Attachment): void {
-    const flowing = new Set(attachment.receiver.tracks);
-    for (const track of [...this.#tracks.values()]) if (!flowing.has(track)) this.#dropTrack(track);
-  }
-
   #onRoster(changes: readonly RosterChange[]): void {
     for (const change of changes) {
       switch (change.type) {
@@ -335,10 +335,7 @@ export class Room extends Emitter<RoomEvents> {
           this.emit(change.type, { participant: change.participant, reason: change.reason });
           break;
         case 'producer-closed': {
-          const { producerId } = change.producer;
-          const track = this.#tracks.get(producerId);
-          if (track !== undefined) this.#dropTrack(track);
-          this.#shown.delete(producerId);
+          this.#incoming.forget(change.producer.producerId);
           this.emit(change.type, change.producer);
           break;
         }
@@ -347,24 +344,6 @@ export class Room extends Emitter<RoomEvents> {
           this.emit(change.type, change.producer);
       }
     }
-    this.#changed();
-  }
-
-  #onTrack(remote: RemoteTrack): void {
-    this.#tracks.set(remote.producerId, remote);
-    if (remote.track.muted) {
-      remote.track.addEventListener('unmute', () => this.#watch.mark('first-media'), { once: true });
-    } else {
-      this.#watch.mark('first-media');
-    }
-    this.emit('track-added', remote);
-    this.#changed();
-  }
-
-  #dropTrack(remote: RemoteTrack): void {
-    if (this.#tracks.get(remote.producerId) !== remote) return;
-    this.#tracks.delete(remote.producerId);
-    this.emit('track-removed', remote);
     this.#changed();
   }
 
@@ -378,7 +357,7 @@ export class Room extends Emitter<RoomEvents> {
 
   #onEnded(end: RoomEnd): void {
     this.#publications.close();
-    for (const track of [...this.#tracks.values()]) this.#dropTrack(track);
+    this.#incoming.keepOnly([]);
     this.#changeAnnounced = true;
     this.emit('changed', undefined);
     this.emit('ended', end);
@@ -388,6 +367,11 @@ export class Room extends Emitter<RoomEvents> {
   #mustBeIn(): void {
     const { phase } = this;
     if (phase.name === 'ended') throw phase.end.error ?? new ClientError('room-left');
+  }
+
+  #tell<E extends keyof RoomEvents>(event: E, value: RoomEvents[E]): void {
+    this.emit(event, value);
+    this.#changed();
   }
 
   /** Listeners hear once of all that changed in the same turn. */
