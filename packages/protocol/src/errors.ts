@@ -26,6 +26,7 @@ export const ERRORS = {
   'not-found': entry(404, 4404, false, 'There is nothing at this address.'),
   'method-not-allowed': entry(405, 4405, false, 'This address does not take that method.'),
   'payload-too-large': entry(413, 4413, false, 'The message is too large; send less at once.'),
+  'unsupported-media-type': entry(415, 4400, false, 'Bodies are JSON here: send content-type application/json.'),
   'rate-limited': entry(429, 4429, true, 'Too many requests; wait a moment and try again.'),
   'slow-reader': entry(429, 4430, true, 'The connection reads too slowly; reconnect.'),
   'deadline-exceeded': entry(504, 4504, true, 'The answer did not come in time; try again.'),

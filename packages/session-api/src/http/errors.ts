@@ -10,6 +10,7 @@ const MOST_ISSUES = 8;
 /** Errors of the framework in our words. */
 const FRAMEWORK: Readonly<Record<string, ErrorCode>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: 'payload-too-large',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported-media-type',
   FST_ERR_HANDLER_TIMEOUT: 'deadline-exceeded',
   FST_ERR_NOT_FOUND: 'not-found',
 };
@@ -22,7 +23,7 @@ export function toMeridianError(thrown: unknown): MeridianError {
     const code = FRAMEWORK[thrown.code];
     if (code !== undefined) return new MeridianError(code, { cause: thrown });
     const status = thrown.statusCode ?? 500;
-    // Malformed JSON, a wrong content type, a bad URL: the framework's sentence names no values.
+    // Malformed JSON, a bad URL: the framework's sentence names no values.
     if (status >= 400 && status < 500)
       return new MeridianError('bad-request', { message: thrown.message, cause: thrown });
   }

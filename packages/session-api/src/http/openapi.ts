@@ -59,6 +59,7 @@ const NAMED = {
 const ANYWHERE: readonly ErrorCode[] = [
   'bad-request',
   'payload-too-large',
+  'unsupported-media-type',
   'rate-limited',
   'deadline-exceeded',
   'internal',
