@@ -65,7 +65,6 @@ export class Publications {
   use(sender: Sender): void {
     this.#sender = sender;
     for (const entry of this.#entries.values()) {
-      entry.sent = undefined;
       entry.failed = false;
       this.#sync(entry.source).catch((error: unknown) => {
         if (this.#sender === sender) this.#events.onTrouble(toSdkError(error));

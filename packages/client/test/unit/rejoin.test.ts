@@ -157,6 +157,16 @@ describe('a room that loses its connection', () => {
     expect(stage.cluster.connections).toHaveLength(2);
   });
 
+  it('does not go a second time to a node that cannot be reached on the way back', async () => {
+    const stage = new Stage();
+    const room = await stage.join();
+    stage.cluster.connection.notify('media-lost', { reason: 'worker-died' });
+    stage.cluster.dead.add('ams-1');
+    await stage.runtime.advance(1_000);
+    expect(stage.cluster.sessionRequests.slice(1).map(({ avoid }) => avoid)).toEqual([[], ['ams-1']]);
+    expect(room.whereabouts.nodeId).toBe('sin-1');
+  });
+
   it('checks a connection of the old network as soon as a new one is there', async () => {
     const stage = new Stage();
     await stage.join();
