@@ -146,12 +146,26 @@ export class MeridianError extends Error {
     return ERRORS[this.code].retryable;
   }
 
+  /** Everything but the cause, for other services of the cluster. */
   toBody(): ErrorBody {
     return {
       code: this.code,
       message: this.message,
       ...(this.retryAfterMs === undefined ? {} : { retryAfterMs: this.retryAfterMs }),
       ...(this.details === undefined ? {} : { details: this.details }),
+    };
+  }
+
+  /**
+   * The body for those outside the cluster. Of a failure on our side (5xx) it is the table's sentence
+   * alone: the error's own words and details name what we stand on, and belong into the log.
+   */
+  toPublicBody(): ErrorBody {
+    if (this.status < 500) return this.toBody();
+    return {
+      code: this.code,
+      message: ERRORS[this.code].message,
+      ...(this.retryAfterMs === undefined ? {} : { retryAfterMs: this.retryAfterMs }),
     };
   }
 

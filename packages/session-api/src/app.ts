@@ -88,7 +88,7 @@ function answerBrokenRequest(error: Error & { code?: string }, socket: Socket): 
     return;
   }
   const code: ErrorCode = error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'deadline-exceeded' : 'bad-request';
-  const body = JSON.stringify({ error: new MeridianError(code).toBody() });
+  const body = JSON.stringify({ error: new MeridianError(code).toPublicBody() });
   socket.end(
     `HTTP/1.1 ${ERRORS[code].status} Error\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
   );

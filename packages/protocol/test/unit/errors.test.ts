@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import {
   ERRORS,
   ErrorBody,
+  ErrorCode,
   isMeridianError,
   MeridianError,
   parseJson,
@@ -35,6 +36,20 @@ describe('MeridianError', () => {
     expect(back.status).toBe(409);
     expect(back.closeCode).toBe(4_410);
     expect(back.retryable).toBe(true);
+  });
+
+  it('says outside what it says inside when the caller can do something about it', () => {
+    const error = new MeridianError('bad-request', { message: 'slug: too short', details: { issues: [] } });
+    expect(error.toPublicBody()).toEqual(error.toBody());
+  });
+
+  it('says outside only the sentence of the table when it is our own failure, whichever it is', () => {
+    for (const code of ErrorCode.options.filter((one) => ERRORS[one].status >= 500)) {
+      const details = { problem: 'db-3.internal' };
+      const error = new MeridianError(code, { message: 'db-3.internal', details, retryAfterMs: 5 });
+      expect(error.toPublicBody()).toEqual({ code, message: ERRORS[code].message, retryAfterMs: 5 });
+      expect(error.toBody()).toMatchObject({ message: 'db-3.internal', details });
+    }
   });
 
   it('turns anything unknown into internal, keeps the cause and tells outsiders nothing of it', () => {

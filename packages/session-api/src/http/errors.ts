@@ -59,5 +59,5 @@ export function sendError(
   if (error.status === 429 || error.status === 503) {
     reply.header('retry-after', Math.ceil((error.retryAfterMs ?? RETRY_AFTER_MS) / 1_000));
   }
-  return reply.code(error.status).type('application/json').send({ error: error.toBody() });
+  return reply.code(error.status).type('application/json').send({ error: error.toPublicBody() });
 }

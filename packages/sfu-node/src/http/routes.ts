@@ -52,7 +52,7 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
   });
   app.setNotFoundHandler((_request, reply) => {
     const error = new MeridianError('not-found');
-    return reply.code(error.status).send({ error: error.toBody() });
+    return reply.code(error.status).send({ error: error.toPublicBody() });
   });
   app.get('/ws', { websocket: true }, (socket, request) => attachments.accept(socket, request.headers));
   app.get('/probe', async (_request, reply) =>

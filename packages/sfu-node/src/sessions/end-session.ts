@@ -166,7 +166,7 @@ export class SessionEnder {
       return;
     }
     const body = error ?? new MeridianError(told);
-    connection.notify('session-ended', { reason, error: body.toBody() });
+    connection.notify('session-ended', { reason, error: body.toPublicBody() });
     connection.close(body.code);
   }
 

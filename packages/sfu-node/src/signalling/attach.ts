@@ -59,7 +59,11 @@ export class Attachments {
         session.log.info({ fault, code: error.code }, 'connection fault');
         void services.ender.endAttachment(session, fault === 'dead-peer' ? 'connection-lost' : fault, { error });
       },
-      onDefect: (method, error) => (session?.log ?? log).error({ err: error, method }, 'a request failed unexpectedly'),
+      onFailure: (method, code, error) => {
+        const to = session?.log ?? log;
+        if (code === 'internal') to.error({ err: error, method }, 'a request failed unexpectedly');
+        else to.warn({ err: error, method, code }, 'a request failed');
+      },
     });
     this.#open.add(connection);
     webSocket.on('message', (data, isBinary) => {
@@ -84,6 +88,7 @@ export class Attachments {
           const error = MeridianError.from(thrown);
           metrics.attached(error.code);
           if (error.code === 'internal') log.error({ err: thrown }, 'attaching failed unexpectedly');
+          else if (error.status >= 500) log.warn({ err: error, code: error.code }, 'attachment failed');
           else log.info({ code: error.code }, 'attachment refused');
           connection.close(error.code);
         },

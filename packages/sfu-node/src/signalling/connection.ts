@@ -55,8 +55,8 @@ export interface ConnectionOptions {
   readonly prepare: (method: RequestMethod, data: unknown) => PreparedRequest;
   /** The peer broke the rules, reads too slowly or is silent: whoever owns the session ends it. */
   readonly onFault: (fault: 'protocol-error' | 'slow-reader' | 'dead-peer', error: MeridianError) => void;
-  /** An unexpected error of a handler; the client is told `internal`. */
-  readonly onDefect: (method: RequestMethod, error: unknown) => void;
+  /** A request failed on our side (5xx): the client is told the code and the table's sentence, no more. */
+  readonly onFailure: (method: RequestMethod, code: ErrorCode, error: unknown) => void;
 }
 
 /** Refusals that a peer may collect before it is cut off: this many at once, one more per second. */
@@ -198,11 +198,11 @@ export class Connection {
 
   #answerError(id: number, error: MeridianError): void {
     this.#options.observer.frame('out', 'err');
-    this.#outbox.reply({ t: 'err', id, error: error.toBody() });
+    this.#outbox.reply({ t: 'err', id, error: error.toPublicBody() });
   }
 
   async #serve(id: number, name: string, data: unknown): Promise<void> {
-    const { clock, limits, observer, prepare, onDefect } = this.#options;
+    const { clock, limits, observer, prepare, onFailure } = this.#options;
     if (!isRequestMethod(name)) {
       this.#answerError(id, new MeridianError('unknown-message'));
       return;
@@ -223,7 +223,7 @@ export class Connection {
     } catch (thrown) {
       const error = MeridianError.from(thrown);
       observer.request(name, error.code, clock.now() - startedMs);
-      if (error.code === 'internal') onDefect(name, thrown);
+      if (error.status >= 500) onFailure(name, error.code, thrown);
       this.#answerError(id, error);
     }
     for (const then of after) then();

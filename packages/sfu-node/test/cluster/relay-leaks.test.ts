@@ -74,6 +74,7 @@ describe('relay links that are opened and closed again and again', () => {
     };
     // The first time makes what stays with the room: the detection of speakers.
     await cycle();
+    await eventually('the origin has closed its half too', () => engines.ams.load().relayEnds === 0);
     const before = await heldByWorkers();
 
     for (let count = 0; count < CYCLES; count++) await cycle();

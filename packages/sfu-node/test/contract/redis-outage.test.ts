@@ -1,4 +1,5 @@
 import { eventually, type RedisProcess, startRedis } from '@meridian/harness';
+import { ERRORS } from '@meridian/protocol';
 import type { SfuNode } from '@meridian/sfu-node';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { TestClient } from '../support/client.ts';
@@ -62,6 +63,7 @@ describe('Redis is gone', () => {
     expect(bob.client.all('participant-left')).toEqual([]);
     await expect(ann.client.request('send-chat', { text: 'anybody?' })).rejects.toMatchObject({
       code: 'cluster-unavailable',
+      message: ERRORS['cluster-unavailable'].message,
     });
 
     // And when an empty Redis comes up in its place, both nodes put their people back

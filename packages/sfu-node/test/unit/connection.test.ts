@@ -1,4 +1,4 @@
-import { MeridianError, type RequestMethod } from '@meridian/protocol';
+import { ERRORS, MeridianError, type RequestMethod } from '@meridian/protocol';
 import { describe, expect, test } from 'vitest';
 import { Connection, type PreparedRequest } from '../../src/signalling/connection.ts';
 import { FakeClock, settle } from '../support/fake-clock.ts';
@@ -8,7 +8,7 @@ function connect(options: { prepare?: (method: RequestMethod, data: unknown) => 
   const clock = new FakeClock();
   const socket = new FakeSocket();
   const faults: string[] = [];
-  const defects: unknown[] = [];
+  const failures: unknown[] = [];
   const requests: string[] = [];
   const connection = new Connection({
     socket,
@@ -29,20 +29,20 @@ function connect(options: { prepare?: (method: RequestMethod, data: unknown) => 
     },
     prepare: options.prepare ?? (() => ({ order: { kind: 'free' }, run: async () => ({ done: true }) })),
     onFault: (fault, error) => faults.push(`${fault}: ${error.code}`),
-    onDefect: (_method, error) => defects.push(error),
+    onFailure: (_method, _code, error) => failures.push(error),
   });
   const receive = (frame: unknown) => {
     const text = JSON.stringify(frame);
     connection.receive(text, text.length);
   };
-  return { clock, socket, connection, faults, defects, requests, receive };
+  return { clock, socket, connection, faults, failures, requests, receive };
 }
 
 const ask = (id: number, method = 'get-stats') => ({ t: 'req', id, method, data: {} });
 
 describe('a connection', () => {
   test('answers each request under its id, with its result or its error', async () => {
-    const { receive, socket, requests, defects } = connect({
+    const { receive, socket, requests, failures } = connect({
       prepare: (method) => ({
         order: { kind: 'free' },
         run: async () => {
@@ -64,8 +64,29 @@ describe('a connection', () => {
     ]);
     // What went wrong inside is told to the log, not to the client.
     expect(JSON.stringify(socket.frames)).not.toContain('a defect');
-    expect(defects).toHaveLength(1);
+    expect(failures).toHaveLength(1);
     expect(requests).toEqual(['get-stats ok', 'leave not-joined', 'kick internal']);
+  });
+
+  test('tells the client of a failure on our side no more than the table says, and the log everything', async () => {
+    const outage = new MeridianError('cluster-unavailable', {
+      message: 'Redis is out of reach (chat.append: connect ECONNREFUSED 10.0.0.7:6379)',
+      details: { problem: 'ECONNREFUSED 10.0.0.7:6379' },
+      retryAfterMs: 1_000,
+    });
+    const { receive, socket, failures } = connect({
+      prepare: () => ({ order: { kind: 'free' }, run: () => Promise.reject(outage) }),
+    });
+    receive(ask(1, 'send-chat'));
+    await settle();
+
+    const error = {
+      code: 'cluster-unavailable',
+      message: ERRORS['cluster-unavailable'].message,
+      retryAfterMs: 1_000,
+    };
+    expect(socket.frames).toEqual([{ t: 'err', id: 1, error }]);
+    expect(failures).toEqual([outage]);
   });
 
   test('does what follows a reply after the reply', async () => {

@@ -37,7 +37,7 @@ function session(name = 'ann'): Session {
     observer: { frame: () => {}, request: () => {}, dropped: () => {}, rateLimited: () => {} },
     prepare: () => ({ order: { kind: 'free' }, run: async () => ({}) }),
     onFault: () => {},
-    onDefect: () => {},
+    onFailure: () => {},
   });
   const claims = {
     iss: 'x',
