@@ -148,9 +148,12 @@ export interface RoomState {
   nodesOf(roomId: RoomId): Promise<NodeId[]>;
   /** Rooms that have participants now, for operators: id and head counts. */
   listActive(): Promise<{ roomId: RoomId; participants: number; nodes: NodeId[] }[]>;
-  /** Marks the room as ended (admissions answer `room-ended`), removes everybody. */
-  end(roomId: RoomId): Promise<void>;
-  /** Lifts the mark (a room created anew under the same id, tests). */
+  /**
+   * Removes everybody and marks the room as ended: admissions answer `room-ended` for `closedForMs`
+   * (default a day, for a room that is being deleted).
+   */
+  end(roomId: RoomId, options?: { closedForMs?: number }): Promise<void>;
+  /** Lifts the mark: the owner opens the room again. */
   reopen(roomId: RoomId): Promise<void>;
   /**
    * Puts a node's own participants and what they publish back after Redis lost them. Older epochs give way. What the

@@ -24,7 +24,7 @@ import type { Script } from './redis/script.ts';
 import type { RoomRevisions } from './room-revisions.ts';
 import { SCRIPTS } from './scripts.ts';
 
-/** How long the mark of an ended room stands, milliseconds: no room is closed off for ever by a key. */
+/** How long the mark of an ended room stands unless told otherwise, milliseconds: no room is closed off for ever by a key. */
 const ENDED_MS = 24 * 3_600_000;
 const SCAN_COUNT = 1_000;
 /** Rooms asked about at once. */
@@ -173,8 +173,8 @@ export class RedisRoomState implements RoomState {
     return found.sort((a, b) => (a.roomId < b.roomId ? -1 : 1));
   }
 
-  async end(roomId: RoomId): Promise<void> {
-    await this.#run(SCRIPTS.rooms.end, REPLIES.flag, roomId, [ENDED_MS]);
+  async end(roomId: RoomId, { closedForMs = ENDED_MS }: { closedForMs?: number } = {}): Promise<void> {
+    await this.#run(SCRIPTS.rooms.end, REPLIES.flag, roomId, [closedForMs]);
   }
 
   async reopen(roomId: RoomId): Promise<void> {

@@ -1,3 +1,4 @@
+import { eventually } from '@meridian/harness';
 import { JoinRoomReply } from '@meridian/protocol';
 import { decodeJwt } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -147,12 +148,22 @@ describe('joining', () => {
   });
 
   test('an ended or unknown room is refused', async () => {
-    const session = await attached();
-    const { slug, roomId } = await rig.room(session.userToken);
+    const [owner, guest] = [await attached(), await attached()];
+    const { slug, roomId } = await rig.room(owner.userToken);
     await cluster.rooms.end(roomId);
 
-    expect(await join(session.sessionToken, slug)).toMatchObject({ status: 410, code: 'room-ended' });
-    expect(await join(session.sessionToken, 'no-such-room')).toMatchObject({ status: 404, code: 'room-not-found' });
+    expect(await join(guest.sessionToken, slug)).toMatchObject({ status: 410, code: 'room-ended' });
+    expect(await join(guest.sessionToken, 'no-such-room')).toMatchObject({ status: 404, code: 'room-not-found' });
+  });
+
+  test('an ended room opens again for all when its owner comes back', async () => {
+    const [owner, guest] = [await attached(), await attached()];
+    const { slug, roomId } = await rig.room(owner.userToken);
+    await cluster.rooms.end(roomId);
+    expect(await join(guest.sessionToken, slug)).toMatchObject({ code: 'room-ended' });
+
+    await rig.join(owner.sessionToken, slug);
+    await rig.join(guest.sessionToken, slug);
   });
 
   test('costs Redis two commands: the lease and the admission', async () => {
@@ -163,6 +174,12 @@ describe('joining', () => {
       const counts = text.matchAll(/^meridian_redis_command_duration_seconds_count\{command="([^"]+)"[^}]*\} (\d+)$/gm);
       return new Map([...counts].map(([, name = '', count]) => [name, Number(count)]));
     };
+    // The first time, scripts are loaded and the room is named.
+    await rig.join(session.sessionToken, slug);
+    await eventually('the room is named', async () => {
+      const counts = await commands();
+      return counts.has('names.set') && counts.has('names.set-slug');
+    });
     const before = await commands();
     for (let i = 0; i < 5; i += 1) await rig.join(session.sessionToken, slug);
     const after = await commands();

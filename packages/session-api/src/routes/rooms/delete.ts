@@ -18,6 +18,8 @@ export const deleteRoom: Route = (app, { auth, rooms, store, cluster }) => {
       // First the call: if the second step fails, the owner can ask again, and nobody sits in a room that is gone.
       await cluster.rooms.end(roomId);
       await store.rooms.delete(roomId);
+      // Who slipped in meanwhile (the owner may open an ended room again) goes now.
+      await cluster.rooms.end(roomId);
       return reply.code(204).send();
     },
   });

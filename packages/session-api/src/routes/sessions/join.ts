@@ -48,14 +48,21 @@ export const joinRoom: Route = (app, { auth, rooms, cluster, issuer, ids, metric
       }
       if (lease.userId !== session.sub) throw new MeridianError('token-session');
       const { room, role } = entry;
-      const admission = await metrics.step('admit', () =>
-        cluster.rooms.admit({
-          roomId: room.roomId,
-          lease,
-          capacity: room.capacity,
-          duplicates: room.duplicates,
-        }),
-      );
+      const admit = () =>
+        metrics.step('admit', () =>
+          cluster.rooms.admit({
+            roomId: room.roomId,
+            lease,
+            capacity: room.capacity,
+            duplicates: room.duplicates,
+          }),
+        );
+      let admission = await admit();
+      if (!admission.admitted && admission.reason === 'room-ended' && role === 'owner') {
+        // A room lasts: who owns it may open it again after having ended the call in it.
+        await cluster.rooms.reopen(room.roomId);
+        admission = await admit();
+      }
       metrics.admission(admission.admitted ? 'admitted' : admission.reason);
       if (!admission.admitted) throw refusal(admission.reason);
       naming.remember(room);
