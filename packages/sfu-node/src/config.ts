@@ -13,6 +13,11 @@ import {
 import { z } from 'zod';
 
 const webSocketUrl = z.string().regex(/^wss?:\/\/[^\s/]+/, 'must start with ws:// or wss://');
+/** As the session service writes it into its tokens: without a slash at the end. */
+const issuer = z
+  .string()
+  .regex(/^(https?:\/\/[^\s/?#]+\/?)?$/, 'must be the origin alone, such as https://meet.example.org')
+  .transform((url) => (url === '' ? undefined : url.replace(/\/$/, '')));
 const httpUrl = z.string().regex(/^https?:\/\/[^\s/]+/, 'must start with http:// or https://');
 
 /** Every setting of a node: the type, the check, the default and the row in the README's table. */
@@ -27,6 +32,11 @@ export const settings = {
   publicWsUrl: setting(webSocketUrl, 'WebSocket address for clients, such as wss://eu1.example.org/ws.'),
   publicProbeUrl: setting(httpUrl, 'Address of the RTT probe for clients, such as https://eu1.example.org/probe.'),
   jwksUrl: setting(httpUrl, "The session service's keys: its URL + /.well-known/jwks.json."),
+  issuer: setting(
+    issuer,
+    "Who has to have issued the tokens: the session service's MERIDIAN_PUBLIC_URL. Empty takes any issuer whose key is in the list.",
+    { fallback: '' },
+  ),
   httpHost: setting(text, 'Address the HTTP and WebSocket server listens on.', { fallback: '127.0.0.1' }),
   httpPort: setting(integer(0, 65_535), 'Its port; 0 takes a free one.', { fallback: '8081' }),
   redisUrl: setting(

@@ -112,7 +112,7 @@ export function createNode(options: NodeOptions): SfuNodeCore {
     relays,
     chores,
     inbox,
-    tokens: new TokenVerifier({ nodeId, findKey: options.keys.find, clock }),
+    tokens: new TokenVerifier({ nodeId, issuer: config.issuer, findKey: options.keys.find, clock }),
     roomState: cluster.rooms,
     chat: cluster.chat,
     joins: new Lanes(),

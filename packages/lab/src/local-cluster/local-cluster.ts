@@ -156,6 +156,7 @@ export class LocalCluster {
               MERIDIAN_REDIS_URL: redis.url,
               MERIDIAN_REDIS_PREFIX: redisPrefix,
               MERIDIAN_JWKS_URL: `http://127.0.0.1:${port.http}/.well-known/jwks.json`,
+              MERIDIAN_ISSUER: options.sessionApiEnv?.MERIDIAN_PUBLIC_URL ?? url,
               MERIDIAN_ALLOWED_ORIGINS: '*',
               MERIDIAN_WORKERS: String(options.workersPerNode ?? 1),
               MERIDIAN_RTC_LISTEN_IP: announce === '127.0.0.1' ? '127.0.0.1' : '0.0.0.0',

@@ -14,13 +14,15 @@ import type { Clock } from '../clock.ts';
 
 export interface TokenVerifierOptions {
   readonly nodeId: NodeId;
+  /** The session service's public URL; undefined leaves `iss` unchecked. */
+  readonly issuer?: string | undefined;
   readonly findKey: JWTVerifyGetKey;
   readonly clock: Clock;
   /** Seconds by which clocks may differ. */
   readonly toleranceS?: number;
 }
 
-/** Checks session and room tokens: signature, kind, audience, times, shape. Every refusal has its own code. */
+/** Checks session and room tokens: signature, kind, issuer, audience, times, shape. Every refusal has its own code. */
 export class TokenVerifier {
   readonly #options: TokenVerifierOptions;
 
@@ -37,12 +39,13 @@ export class TokenVerifier {
   }
 
   async #verify<S extends z.ZodType>(token: string, typ: string, claims: S): Promise<z.output<S>> {
-    const { nodeId, findKey, clock, toleranceS = 5 } = this.#options;
+    const { nodeId, issuer, findKey, clock, toleranceS = 5 } = this.#options;
     try {
       const { payload } = await jwtVerify(token, findKey, {
         algorithms: [TOKEN_ALGORITHM],
         typ,
         audience: nodeId,
+        ...(issuer === undefined ? {} : { issuer }),
         requiredClaims: ['exp', 'iat'],
         currentDate: new Date(clock.wallNow()),
         clockTolerance: toleranceS,

@@ -115,6 +115,14 @@ describe('attaching is refused, each time with its own reason', () => {
     expect(await closeOf(token)).toEqual({ code: 4_403, reason: 'token-audience' });
   });
 
+  test('with a token of another issuer, signed with a key that is known', async () => {
+    const token = await cluster.issuer.session(
+      { sessionId: 'iss', nodeId: 'ams-1' },
+      { issuer: 'https://staging.example.org' },
+    );
+    expect(await closeOf(token)).toEqual({ code: 4_401, reason: 'token-invalid' });
+  });
+
   test('with a token of another kind', async () => {
     const token = await cluster.issuer.session({ sessionId: 'kind', nodeId: 'ams-1' }, { typ: TOKEN_TYPES.room });
     expect(await closeOf(token)).toEqual({ code: 4_401, reason: 'token-kind' });
@@ -155,6 +163,12 @@ describe('attaching is refused, each time with its own reason', () => {
     const own = await cluster.attach(node, 'ams-1', 'page', { headers: { origin: 'https://call.example.org' } });
     await own.client.close();
   });
+});
+
+test('a node that is told no issuer takes the tokens of any whose key it knows', async () => {
+  const open = await cluster.startNode('open-1', { media: new FakeMediaEngine(), env: { MERIDIAN_ISSUER: '' } });
+  const signing = { issuer: 'https://staging.example.org' };
+  await (await cluster.attach(open, 'open-1', 'any', { signing })).client.close();
 });
 
 describe('the signing keys', () => {

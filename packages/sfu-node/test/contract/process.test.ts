@@ -4,6 +4,7 @@ import { eventually, freePort } from '@meridian/harness';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { TestClient } from '../support/client.ts';
 import { TestCluster } from '../support/test-cluster.ts';
+import { ISSUER } from '../support/token-issuer.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 
@@ -46,6 +47,7 @@ const environment = (httpPort: number): Record<string, string> => ({
   MERIDIAN_PUBLIC_WS_URL: `ws://127.0.0.1:${httpPort}/ws`,
   MERIDIAN_PUBLIC_PROBE_URL: `http://127.0.0.1:${httpPort}/probe`,
   MERIDIAN_JWKS_URL: cluster.issuer.jwksUrl,
+  MERIDIAN_ISSUER: ISSUER,
   MERIDIAN_HTTP_PORT: String(httpPort),
   MERIDIAN_REDIS_URL: cluster.redis.url,
   MERIDIAN_REDIS_PREFIX: cluster.prefix,

@@ -85,6 +85,8 @@ describe('joining', () => {
     await expect(join(expired)).rejects.toMatchObject({ code: 'token-expired' });
     const early = await cluster.roomToken(ann, room, { signing: { issuedInS: 20 } });
     await expect(join(early)).rejects.toMatchObject({ code: 'token-not-yet-valid' });
+    const foreign = await cluster.roomToken(ann, room, { signing: { issuer: 'https://staging.example.org' } });
+    await expect(join(foreign)).rejects.toMatchObject({ code: 'token-invalid' });
     const ofBob = await cluster.roomToken(bob, room);
     await expect(join(ofBob)).rejects.toMatchObject({ code: 'token-session' });
     const session = await cluster.issuer.session({ sessionId: ann.sessionId, nodeId: 'ams-1' });

@@ -16,7 +16,7 @@ import {
 import { type NodeConfig, type SfuNode, type StartOptions, settings, startSfuNode } from '@meridian/sfu-node';
 import { pino } from 'pino';
 import { TestClient } from './client.ts';
-import { type SigningOptions, TokenIssuer } from './token-issuer.ts';
+import { ISSUER, type SigningOptions, TokenIssuer } from './token-issuer.ts';
 
 export interface NodeOverrides extends Omit<StartOptions, 'config' | 'logger'> {
   readonly env?: Record<string, string>;
@@ -64,6 +64,7 @@ export class TestCluster {
       MERIDIAN_PUBLIC_WS_URL: `ws://${nodeId}.test/ws`,
       MERIDIAN_PUBLIC_PROBE_URL: `http://${nodeId}.test/probe`,
       MERIDIAN_JWKS_URL: this.issuer.jwksUrl,
+      MERIDIAN_ISSUER: ISSUER,
       MERIDIAN_HTTP_PORT: '0',
       MERIDIAN_REDIS_URL: this.redis.url,
       MERIDIAN_REDIS_PREFIX: this.prefix,

@@ -4,7 +4,11 @@ import { type CryptoKey, exportJWK, generateKeyPair, SignJWT } from 'jose';
 
 export const ALL_GRANTS: Grants = { publish: true, subscribe: true, chat: true, moderate: true };
 
+/** What its tokens say as `iss`. */
+export const ISSUER = 'http://session-api.test';
+
 export interface SigningOptions {
+  readonly issuer?: string;
   readonly kid?: string;
   readonly key?: CryptoKey;
   readonly typ?: string;
@@ -81,7 +85,7 @@ export class TokenIssuer {
     const key = options.key ?? this.#keys.get(kid)?.privateKey;
     if (key === undefined) throw new Error(`no key ${kid}`);
     const nowS = Math.floor(Date.now() / 1_000);
-    return await new SignJWT({ iss: 'http://session-api.test', ...claims })
+    return await new SignJWT({ iss: options.issuer ?? ISSUER, ...claims })
       .setProtectedHeader({ alg: options.alg ?? 'EdDSA', kid, typ: options.typ })
       .setIssuedAt(nowS + (options.issuedInS ?? 0))
       .setExpirationTime(nowS + (options.expiresInS ?? 60))

@@ -26,6 +26,8 @@ describe('the configuration of a node', () => {
     ['MERIDIAN_NODE_ID', 'Ams 1'],
     ['MERIDIAN_LATITUDE', '91'],
     ['MERIDIAN_PUBLIC_WS_URL', 'https://ams.example.org/ws'],
+    ['MERIDIAN_ISSUER', 'meet.example.org'],
+    ['MERIDIAN_ISSUER', 'https://meet.example.org/path'],
     ['MERIDIAN_WORKERS', 'many'],
     ['MERIDIAN_WORKRES', '2'],
   ])('refuses %s=%s with a sentence', (variable, value) => {
@@ -36,6 +38,14 @@ describe('the configuration of a node', () => {
     const read = (env: Record<string, string>) => () => checkConfig(readConfig(settings, { ...LEAST, ...env }));
     expect(read({ MERIDIAN_PIPE_PORT_MIN: '42000', MERIDIAN_PIPE_PORT_MAX: '41000' })).toThrow('no port is left');
     expect(read({ MERIDIAN_PING_EVERY_MS: '6000', MERIDIAN_DEAD_AFTER_MS: '10000' })).toThrow('one lost ping');
+  });
+
+  test('takes the issuer in the form in which the session service writes it into tokens', () => {
+    const issuerOf = (MERIDIAN_ISSUER: string) => readConfig(settings, { ...LEAST, MERIDIAN_ISSUER }).issuer;
+    expect(issuerOf('https://meet.example.org/')).toBe('https://meet.example.org');
+    expect(issuerOf('https://meet.example.org')).toBe('https://meet.example.org');
+    expect(issuerOf('')).toBeUndefined();
+    expect(readConfig(settings, LEAST).issuer).toBeUndefined();
   });
 
   test('has a table in which secrets are not shown', () => {
