@@ -30,6 +30,7 @@ export {
   openMicrophone,
   openScreen,
 } from './media/devices.ts';
+export { isVideoCodec, VIDEO_CODECS, type VideoCodec } from './media/encodings.ts';
 export type { Shown } from './media/layers.ts';
 export type { DataMessage, RemoteTrack } from './media/receiver.ts';
 export { discover, type Preparation, prepare, type Surroundings } from './prepare.ts';

@@ -2,6 +2,7 @@ import type { MediaSource, NodeId } from '@meridian/protocol';
 import { type Context, type ContextOptions, createContext } from './context.ts';
 import { isSdkError, type SdkError, toSdkError } from './errors.ts';
 import { withUserToken } from './identity.ts';
+import type { VideoCodec } from './media/encodings.ts';
 import { measuredRtts, type Preparation } from './prepare.ts';
 import type { MeasuredRtt } from './probing.ts';
 import { type Attached, attach, enterRoom } from './room/attach.ts';
@@ -15,6 +16,7 @@ export interface TrackToPublish {
   readonly source: MediaSource;
   readonly track: MediaStreamTrack;
   readonly muted?: boolean;
+  readonly videoCodec?: VideoCodec | undefined;
 }
 
 export interface JoinOptions extends ContextOptions {
@@ -24,6 +26,8 @@ export interface JoinOptions extends ContextOptions {
   readonly tracks?: readonly TrackToPublish[] | undefined;
   /** Labels of data channels to open at once; others are opened by their first message. */
   readonly dataLabels?: readonly string[] | undefined;
+  /** For all video that is published without a codec of its own; default VP8. See `PublishOptions`. */
+  readonly videoCodec?: VideoCodec | undefined;
   /** Receive everything that is published; default true. */
   readonly autoSubscribe?: boolean | undefined;
   /** An invitation to a private room; default: the one in the fragment of the URL. */
@@ -54,10 +58,11 @@ export async function join(url: string | URL, options: JoinOptions = {}): Promis
   const standing = await fromStandBy(context, await preparation?.takeStandBy(userToken), how);
   const attached = standing ?? (await firstAttachment(context, how));
   watch.mark('joined');
-  const room = new Room({ context, attached, rtts, autoSubscribe, dataLabels: options.dataLabels ?? [], watch });
-  for (const { source, track, muted } of options.tracks ?? []) {
+  const { dataLabels = [], videoCodec } = options;
+  const room = new Room({ context, attached, rtts, autoSubscribe, dataLabels, videoCodec, watch });
+  for (const { source, track, muted, videoCodec: own } of options.tracks ?? []) {
     // A refusal shows in the publication's state; the room can be used without it.
-    room.publish(source, track, { muted: muted ?? false }).catch(() => {});
+    room.publish(source, track, { muted: muted ?? false, videoCodec: own }).catch(() => {});
   }
   return room;
 }

@@ -1,3 +1,5 @@
+import type { RtpParameters } from '@meridian/protocol';
+import { parseScalabilityMode } from 'mediasoup-client';
 import { CAMERA_LAYERS } from './encodings.ts';
 
 /** The size at which a video is shown, in device pixels; `hidden` when nobody sees it. */
@@ -7,6 +9,12 @@ export type Shown = { readonly width: number; readonly height: number } | 'hidde
 const FULL_HEIGHT = 720;
 /** A layer may be stretched by this factor before the next one is asked for. */
 const STRETCH = 1.25;
+
+/** Number of spatial layers the node can choose from; mediasoup states them in the mode of the only encoding. */
+export function spatialLayersOf({ encodings }: RtpParameters): number {
+  const mode = encodings?.[0]?.scalabilityMode;
+  return mode === undefined ? CAMERA_LAYERS : parseScalabilityMode(mode).spatialLayers;
+}
 
 /** The smallest spatial layer that looks sharp at this size. */
 export function layerFor(shown: Exclude<Shown, 'hidden'>, layers = CAMERA_LAYERS): number {

@@ -1,16 +1,17 @@
-import type {
-  ConsumerId,
-  ConsumerOptions,
-  DataConsumerId,
-  DataConsumerOptions,
-  MediaKind,
-  MediaSource,
-  ProducerId,
-  SessionId,
+import {
+  assertNever,
+  type ConsumerId,
+  type ConsumerOptions,
+  type DataConsumerId,
+  type DataConsumerOptions,
+  type MediaKind,
+  type MediaSource,
+  type ProducerId,
+  type SessionId,
 } from '@meridian/protocol';
 import type { types } from 'mediasoup-client';
 import { type SdkError, toSdkError } from '../errors.ts';
-import { layerFor, type Shown } from './layers.ts';
+import { layerFor, type Shown, spatialLayersOf } from './layers.ts';
 import { type LinkOptions, MediaLink } from './link.ts';
 import { toDeviceRtpParameters, toDeviceSctpStream } from './wire.ts';
 
@@ -40,7 +41,8 @@ export interface ReceiverEvents {
 interface Incoming {
   readonly consumer: types.Consumer;
   readonly consumerId: ConsumerId;
-  readonly type: ConsumerOptions['type'];
+  /** Spatial ones the node can choose from; 1 where it forwards the stream as it is. */
+  readonly layers: number;
   readonly remote: RemoteTrack;
   /** What the node was asked for last. */
   asked: { paused: boolean; layer: number | undefined };
@@ -94,7 +96,7 @@ export class Receiver {
       const incoming: Incoming = {
         consumer,
         consumerId,
-        type: offered.type,
+        layers: layersOf(offered),
         remote,
         asked: { paused: true, layer: undefined },
       };
@@ -175,13 +177,12 @@ export class Receiver {
   /** Tells the node what we need of this consumer: nothing while it is hidden, else a layer of fitting size. */
   async #adapt(incoming: Incoming): Promise<void> {
     const { connection } = this.#options;
-    const { consumerId, type, asked, remote } = incoming;
+    const { consumerId, layers, asked, remote } = incoming;
     const shown = remote.kind === 'video' ? this.#shown.get(remote.producerId) : undefined;
     const paused = shown === 'hidden';
     const wishes: Promise<unknown>[] = [];
-    const layered = type === 'simulcast' || type === 'svc';
-    if (layered && shown !== undefined && shown !== 'hidden') {
-      const layer = layerFor(shown);
+    if (layers > 1 && shown !== undefined && shown !== 'hidden') {
+      const layer = layerFor(shown, layers);
       if (layer !== asked.layer) {
         asked.layer = layer;
         wishes.push(connection.request('set-consumer-layers', { consumerId, spatialLayer: layer }));
@@ -199,5 +200,18 @@ export class Receiver {
       if (incoming.remote.producerId === producerId) return incoming;
     }
     return undefined;
+  }
+}
+
+function layersOf({ type, rtpParameters }: ConsumerOptions): number {
+  switch (type) {
+    case 'simulcast':
+    case 'svc':
+      return spatialLayersOf(rtpParameters);
+    case 'simple':
+    case 'pipe':
+      return 1;
+    default:
+      return assertNever(type);
   }
 }

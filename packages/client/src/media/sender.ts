@@ -2,7 +2,7 @@ import { type DataProducerId, MediaSource, type ProducerId } from '@meridian/pro
 import type { types } from 'mediasoup-client';
 import { z } from 'zod';
 import { ClientError } from '../errors.ts';
-import { codecOptionsOf, encodingsOf, preferredCodec } from './encodings.ts';
+import { codecOptionsOf, DEFAULT_VIDEO_CODEC, sendingOf, type VideoCodec } from './encodings.ts';
 import { type LinkOptions, MediaLink } from './link.ts';
 
 export interface Outgoing {
@@ -57,14 +57,15 @@ export class Sender {
   }
 
   /** @throws what the node answered; ClientError `connection-lost` when the attachment ends meanwhile */
-  async publish(source: MediaSource, track: MediaStreamTrack, paused: boolean): Promise<Outgoing> {
+  async publish(
+    source: MediaSource,
+    track: MediaStreamTrack,
+    { paused, videoCodec = DEFAULT_VIDEO_CODEC }: { paused: boolean; videoCodec?: VideoCodec | undefined },
+  ): Promise<Outgoing> {
     const { device } = this.#options;
-    const codec = preferredCodec(source, device.sendRtpCapabilities);
-    const encodings = encodingsOf(source);
     const producer = await this.transport.produce({
       track,
-      ...(encodings === undefined ? {} : { encodings }),
-      ...(codec === undefined ? {} : { codec }),
+      ...sendingOf(source, videoCodec, device.sendRtpCapabilities),
       codecOptions: codecOptionsOf(source),
       stopTracks: false,
       disableTrackOnPause: false,

@@ -1,5 +1,6 @@
 import type { MediaSource } from '@meridian/protocol';
 import { ClientError, type SdkError, toSdkError } from '../errors.ts';
+import type { VideoCodec } from '../media/encodings.ts';
 import type { Sender } from '../media/sender.ts';
 
 /** Something of ours that the room gets, across reconnects. */
@@ -16,6 +17,11 @@ export interface PublishOptions {
   readonly muted?: boolean;
   /** Stop the track when it is unpublished or the room is left; default true. */
   readonly stopTrack?: boolean;
+  /**
+   * For video; default: what was given at the join, else VP8. VP9 and AV1 are sent as one stream with all
+   * layers in it (SVC), the others as simulcast. Where the browser cannot send it: VP8.
+   */
+  readonly videoCodec?: VideoCodec | undefined;
 }
 
 interface Entry {
@@ -23,6 +29,7 @@ interface Entry {
   track: MediaStreamTrack | null;
   muted: boolean;
   stopTrack: boolean;
+  videoCodec: VideoCodec | undefined;
   failed: boolean;
   /** What the current sender was told last; absent while nothing is published there. */
   sent: { track: MediaStreamTrack | null; muted: boolean } | undefined;
@@ -46,10 +53,13 @@ export class Publications {
   readonly #entries = new Map<MediaSource, Entry>();
   readonly #loops = new Map<MediaSource, Promise<void>>();
   readonly #events: PublicationEvents;
+  readonly #videoCodec: VideoCodec | undefined;
   #sender: Sender | undefined;
 
-  constructor(events: PublicationEvents) {
+  /** @param videoCodec of publications that name none */
+  constructor(events: PublicationEvents, videoCodec?: VideoCodec) {
     this.#events = events;
+    this.#videoCodec = videoCodec;
   }
 
   get list(): readonly LocalPublication[] {
@@ -84,6 +94,7 @@ export class Publications {
     const entry = this.#entries.get(source) ?? this.#add(source);
     entry.muted = options.muted ?? false;
     entry.stopTrack = options.stopTrack ?? true;
+    entry.videoCodec = options.videoCodec ?? this.#videoCodec;
     entry.failed = false;
     this.#setTrack(entry, track);
     await this.#sync(source);
@@ -125,6 +136,7 @@ export class Publications {
       track: null,
       muted: false,
       stopTrack: true,
+      videoCodec: undefined,
       failed: false,
       sent: undefined,
       forgetTrack: () => {},
@@ -197,7 +209,7 @@ export class Publications {
     };
     if (sent === undefined || sender.outgoing(source) === undefined) {
       if (track === null || track.readyState === 'ended') return false;
-      await sender.publish(source, track, muted);
+      await sender.publish(source, track, { paused: muted, videoCodec: entry.videoCodec });
       note({ track, muted });
       return true;
     }

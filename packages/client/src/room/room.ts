@@ -14,6 +14,7 @@ import {
 import type { Context } from '../context.ts';
 import { Emitter } from '../emitter.ts';
 import { ClientError, type SdkError, toSdkError } from '../errors.ts';
+import type { VideoCodec } from '../media/encodings.ts';
 import type { Shown } from '../media/layers.ts';
 import type { RemoteTrack } from '../media/receiver.ts';
 import { type RoomStats, StatsSampler } from '../stats/sampler.ts';
@@ -40,6 +41,8 @@ export interface RoomOptions {
   readonly autoSubscribe: boolean;
   /** Data channels that are opened at once, so that a first message finds everybody listening. */
   readonly dataLabels: readonly string[];
+  /** Of what is published without saying in which. */
+  readonly videoCodec: VideoCodec | undefined;
   readonly watch: Stopwatch;
 }
 
@@ -80,11 +83,14 @@ export class Room extends Emitter<RoomEvents> {
       onRemoved: (track) => this.#tell('track-removed', track),
       onFlowing: () => this.#watch.mark('first-media'),
     });
-    this.#publications = new Publications({
-      onChanged: () => this.#changed(),
-      onEnded: (source) => this.#onLocalEnded(source),
-      onTrouble: (error) => this.emit('trouble', error),
-    });
+    this.#publications = new Publications(
+      {
+        onChanged: () => this.#changed(),
+        onEnded: (source) => this.#onLocalEnded(source),
+        onTrouble: (error) => this.emit('trouble', error),
+      },
+      options.videoCodec,
+    );
     const { autoSubscribe, rtts } = options;
     this.#upkeep = new Upkeep({
       context,

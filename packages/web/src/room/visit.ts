@@ -1,5 +1,6 @@
 import {
   isSdkError,
+  isVideoCodec,
   join,
   type Preparation,
   parseRoomUrl,
@@ -8,6 +9,7 @@ import {
   type RoomEnd,
   type SdkError,
   toSdkError,
+  type VideoCodec,
 } from '@meridian/client';
 import type { RoomView } from '@meridian/protocol';
 import { LocalMedia } from '../media/local-media.ts';
@@ -48,6 +50,7 @@ export class Visit extends Store<VisitState> {
   readonly #stop = new AbortController();
   readonly #autojoin: boolean;
   readonly #region: string | undefined;
+  readonly #videoCodec: VideoCodec | undefined;
   #cancelNaming = () => {};
   #standsByFor: string | undefined;
 
@@ -57,6 +60,8 @@ export class Visit extends Store<VisitState> {
     this.slug = slug;
     const query = new URLSearchParams(window.location.search);
     const quality = query.get('quality');
+    const codec = query.get('codec');
+    this.#videoCodec = isVideoCodec(codec) ? codec : undefined;
     this.#region = query.get('region') ?? undefined;
     this.#autojoin = query.get('autojoin') === '1';
     this.initialName = query.get('name')?.trim() || account.name;
@@ -114,6 +119,7 @@ export class Visit extends Store<VisitState> {
         preparation: this.preparation,
         tracks: this.media.tracks,
         dataLabels: [REACTIONS_LABEL],
+        videoCodec: this.#videoCodec,
       });
       if (this.#stop.signal.aborted) {
         await room.leave();
