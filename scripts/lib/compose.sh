@@ -5,12 +5,14 @@
 # shellcheck source=scripts/lib/common.sh
 
 need_compose_check() {
-  local source="$MERIDIAN_ROOT/scripts/compose-check" home started fresh
+  local source="$MERIDIAN_ROOT/scripts/compose-check" home started fresh minor
   export COMPOSE_CHECK=''
   if docker compose version >/dev/null 2>&1; then return; fi
   home="$MERIDIAN_CACHE/compose-check-$(checksum_of scripts/compose-check | cut -c 1-16)"
   if [ ! -x "$home/compose-check" ]; then
-    command -v go >/dev/null || return 0
+    # Go 1.24 is what its go.mod asks for.
+    minor="$(go env GOVERSION 2>/dev/null | sed -nE 's/^go1\.([0-9]+).*/\1/p')"
+    [ "${minor:-0}" -ge 24 ] || return 0
     started="$(now)"
     say 'compose-check: building with Go (about half a minute, once), because there is no docker compose here'
     mkdir -p "$MERIDIAN_CACHE"
