@@ -8,6 +8,8 @@ export interface PersonOptions {
   readonly region?: string;
   /** What the camera is opened with; `standard` (360p) when not given. libwebrtc sends three layers from 540p on only. */
   readonly quality?: 'high' | 'standard' | 'low';
+  /** What its video is sent in; VP8 when not given. */
+  readonly codec?: 'vp8' | 'vp9' | 'av1' | 'h264';
   readonly viewport?: { width: number; height: number };
 }
 
@@ -69,6 +71,7 @@ export class Person {
     const query = new URLSearchParams({ name: options.name, quality: options.quality ?? 'standard' });
     if (autojoin) query.set('autojoin', '1');
     if (options.region !== undefined) query.set('region', options.region);
+    if (options.codec !== undefined) query.set('codec', options.codec);
     await page.goto(`${options.url}/r/${options.room}?${query}`);
     return person;
   }

@@ -45,6 +45,7 @@ export interface RtcReport {
   readonly type: string;
   readonly kind?: string;
   readonly rid?: string;
+  readonly scalabilityMode?: string;
   readonly mimeType?: string;
   readonly codecId?: string;
   readonly trackIdentifier?: string;
