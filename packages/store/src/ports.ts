@@ -72,9 +72,19 @@ export interface Rooms {
   /** Removes the room with its members, invitations and messages. */
   delete(roomId: RoomId): Promise<boolean>;
 
-  /** Idempotent: a second time changes nothing and returns false. @throws MeridianError `room-not-found` */
-  addMember(roomId: RoomId, member: Member): Promise<boolean>;
+  /**
+   * Idempotent: a second time changes nothing and returns false. `invitedAtMs` is when the invitation was
+   * issued by which the user comes; one from before an expulsion lets them in no more.
+   * @throws MeridianError `room-not-found`; `invitation-invalid` for the invitation of an expelled user
+   */
+  addMember(roomId: RoomId, member: Member, invitedAtMs?: number): Promise<boolean>;
+  /** The member leaves, and may come back by the same invitation. False: was no member. */
   removeMember(roomId: RoomId, userId: UserId): Promise<boolean>;
+  /**
+   * Removes a member for good: invitations issued up to this time (milliseconds since 1970) do not bring
+   * them back, later ones do. The time is kept as long as the room. False: was no member, nothing is kept.
+   */
+  expelMember(roomId: RoomId, userId: UserId, expelledAtMs: number): Promise<boolean>;
   isMember(roomId: RoomId, userId: UserId): Promise<boolean>;
   /** Longest membership first. */
   members(roomId: RoomId): Promise<Member[]>;

@@ -52,6 +52,9 @@ export const MemberRecord = z.object({
   joinedAtMs: timeMs,
 }) satisfies z.ZodType<Member>;
 
+/** Milliseconds since 1970 up to which invitations do not bring an expelled member back. */
+export const ExpulsionTime = timeMs;
+
 export const InvitationRecord = z.object({
   invitationId: z.string().min(1).max(64),
   roomId: RoomId,
@@ -88,3 +91,10 @@ export function storedIfAny<S extends z.ZodType>(schema: S, value: unknown, what
 
 /** Room of a member or an invitation that is not (or no longer) there. */
 export const roomGone = (roomId: RoomId): MeridianError => new MeridianError('room-not-found', { details: { roomId } });
+
+/** An invitation that was issued before its bearer was expelled from the room. */
+export const expelled = (): MeridianError =>
+  new MeridianError('invitation-invalid', {
+    message: 'The owner has removed you from this room since this invitation was made; ask for a new one.',
+    details: { reason: 'token-revoked' },
+  });

@@ -244,7 +244,7 @@ describe('members', () => {
     const { slug } = await rig.room(owner.userToken, { visibility: 'private' });
     const { invitation } = await rig.invitation(owner.userToken, slug);
     await rig.ok(RoomView, 'POST', `/v1/rooms/${slug}/members`, { token: member.userToken, body: { invitation } });
-    return { owner, member, slug, path: `/v1/rooms/${slug}/members` };
+    return { owner, member, slug, invitation, path: `/v1/rooms/${slug}/members` };
   };
 
   test('and the owner are shown to each other', async () => {
@@ -272,6 +272,44 @@ describe('members', () => {
     expect((await remove()).status).toBe(204);
     expect((await remove()).status).toBe(404);
     expect(await rig.codeOf('GET', `/v1/rooms/${slug}`, { token: member.userToken })).toBe('room-private');
+  });
+
+  test('whom the owner removed come back by no earlier invitation, but by a later one', async () => {
+    const { owner, member, slug, path, invitation } = await roomOfTwo();
+    const unused = await rig.invitation(owner.userToken, slug);
+    const other = await rig.guest('Other');
+    const accept = { token: member.userToken, body: { invitation } };
+    rig.clock.offsetMs += 1_000;
+    await rig.call('DELETE', `${path}/${member.user.userId}`, { token: owner.userToken });
+
+    for (const earlier of [invitation, unused.invitation]) {
+      const refusal = await rig.refused('POST', path, { ...accept, body: { invitation: earlier } });
+      expect(refusal).toMatchObject({
+        status: 403,
+        code: 'invitation-invalid',
+        details: { reason: 'token-revoked' },
+        message: expect.stringContaining('ask for a new one'),
+      });
+    }
+    expect(await rig.codeOf('GET', `/v1/rooms/${slug}`, { token: member.userToken })).toBe('room-private');
+    // For everybody else the link is worth what it was.
+    await rig.ok(RoomView, 'POST', path, { token: other.userToken, body: { invitation } });
+
+    rig.clock.offsetMs += 1_000;
+    const later = await rig.invitation(owner.userToken, slug);
+    await rig.ok(RoomView, 'POST', path, { ...accept, body: { invitation: later.invitation } });
+    // Who is a member again loses nothing by opening the old link.
+    expect(await rig.ok(RoomView, 'POST', path, accept)).toMatchObject({ role: 'member' });
+    expect(await rig.ok(RoomView, 'GET', `/v1/rooms/${slug}`, { token: member.userToken })).toMatchObject({ slug });
+  });
+
+  test('who left by themselves come back by the same invitation', async () => {
+    const { member, path, invitation } = await roomOfTwo();
+    rig.clock.offsetMs += 1_000;
+    await rig.call('DELETE', `${path}/${member.user.userId}`, { token: member.userToken });
+
+    const back = await rig.ok(RoomView, 'POST', path, { token: member.userToken, body: { invitation } });
+    expect(back).toMatchObject({ role: 'member' });
   });
 
   test('leave by themselves, and remove nobody else', async () => {

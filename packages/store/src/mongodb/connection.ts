@@ -34,6 +34,12 @@ export interface MemberDocument {
   readonly joinedAtMs: number;
 }
 
+export interface ExpulsionDocument {
+  readonly roomId: string;
+  readonly userId: string;
+  readonly expelledAtMs: number;
+}
+
 export interface InvitationDocument {
   readonly _id: string;
   readonly roomId: string;
@@ -75,6 +81,7 @@ export class MongoConnection {
   readonly users: Collection<UserDocument>;
   readonly rooms: Collection<RoomDocument>;
   readonly members: Collection<MemberDocument>;
+  readonly expulsions: Collection<ExpulsionDocument>;
   readonly invitations: Collection<InvitationDocument>;
   readonly messages: Collection<MessageDocument>;
   readonly #client: MongoClient;
@@ -89,6 +96,7 @@ export class MongoConnection {
     this.users = db.collection('users');
     this.rooms = db.collection('rooms');
     this.members = db.collection('members');
+    this.expulsions = db.collection('expulsions');
     this.invitations = db.collection('invitations');
     this.messages = db.collection('messages');
   }

@@ -9,6 +9,7 @@ export async function ensureIndexes(db: MongoConnection, onWarning: (message: st
     await db.rooms.createIndex({ ownerId: 1, createdAtMs: -1, _id: -1 }, { name: 'by_owner' });
     await db.members.createIndex({ roomId: 1, userId: 1 }, { name: 'member_unique', unique: true });
     await db.members.createIndex({ userId: 1, joinedAtMs: -1, roomId: -1 }, { name: 'by_user' });
+    await db.expulsions.createIndex({ roomId: 1, userId: 1 }, { name: 'expulsion_unique', unique: true });
     await db.invitations.createIndex({ roomId: 1 }, { name: 'by_room' });
     await db.messages.createIndex({ roomId: 1, id: 1 }, { name: 'message_unique', unique: true });
     await db.messages.createIndex({ sentAtMs: 1 }, { name: 'by_time' });

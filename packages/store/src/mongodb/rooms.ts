@@ -3,6 +3,8 @@ import type { Invitation, Member, Room, Rooms } from '../ports.ts';
 import {
   checked,
   checkedLimit,
+  ExpulsionTime,
+  expelled,
   InvitationRecord,
   MemberRecord,
   RoomChange,
@@ -130,16 +132,46 @@ export class MongoRooms implements Rooms {
     await this.#db.removeAll(this.#db.messages, { roomId });
     await this.#db.removeAll(this.#db.invitations, { roomId });
     await this.#db.removeAll(this.#db.members, { roomId });
+    await this.#db.removeAll(this.#db.expulsions, { roomId });
     await this.#db.run(() => this.#db.rooms.deleteOne({ _id: roomId, deleting: true }));
   }
 
-  async addMember(roomId: RoomId, member: Member): Promise<boolean> {
+  /**
+   * An expulsion is written before the membership goes, and is looked for after the membership was
+   * written: of two that happen at once, one sees the other.
+   */
+  async addMember(roomId: RoomId, member: Member, invitedAtMs = Number.MAX_SAFE_INTEGER): Promise<boolean> {
     const record = checked(MemberRecord, member, 'member');
+    const { userId } = record;
     return await this.#db.run(async () => {
+      if (await this.#isExpelled(roomId, userId, invitedAtMs)) {
+        if ((await this.#db.members.findOne({ roomId, userId })) === null) throw expelled();
+        return false;
+      }
       const added = await insertedNow(() => this.#db.members.insertOne({ roomId, ...record }));
-      if (await this.#stands(roomId)) return added;
-      await this.#db.members.deleteMany({ roomId });
-      throw roomGone(roomId);
+      if (!(await this.#stands(roomId))) {
+        await this.#db.members.deleteMany({ roomId });
+        throw roomGone(roomId);
+      }
+      if (added && (await this.#isExpelled(roomId, userId, invitedAtMs))) {
+        await this.#db.members.deleteOne({ roomId, userId });
+        throw expelled();
+      }
+      return added;
+    });
+  }
+
+  async expelMember(roomId: RoomId, userId: UserId, expelledAtMs: number): Promise<boolean> {
+    const timeMs = checked(ExpulsionTime, expelledAtMs, 'time of the expulsion');
+    return await this.#db.run(async () => {
+      if ((await this.#db.members.findOne({ roomId, userId })) === null) return false;
+      const latest = { $max: { expelledAtMs: timeMs } };
+      const remember = () => this.#db.expulsions.updateOne({ roomId, userId }, latest, { upsert: true });
+      // Somebody else expels the same member and was first: then there is something to update.
+      if (!(await insertedNow(remember))) await remember();
+      const { deletedCount } = await this.#db.members.deleteOne({ roomId, userId });
+      if (!(await this.#stands(roomId))) await this.#db.expulsions.deleteMany({ roomId });
+      return deletedCount === 1;
     });
   }
 
@@ -192,6 +224,12 @@ export class MongoRooms implements Rooms {
   async purgeInvitations(nowMs: number): Promise<number> {
     const result = await this.#db.run(() => this.#db.invitations.deleteMany({ expiresAt: { $lte: new Date(nowMs) } }));
     return result.deletedCount;
+  }
+
+  /** Does an expulsion take an invitation of this time its worth? */
+  async #isExpelled(roomId: string, userId: string, invitedAtMs: number): Promise<boolean> {
+    const found = await this.#db.expulsions.findOne({ roomId, userId, expelledAtMs: { $gte: invitedAtMs } });
+    return found !== null;
   }
 
   async #stands(roomId: RoomId): Promise<boolean> {

@@ -69,6 +69,19 @@ export const MIGRATIONS: readonly Migration[] = [
       CREATE INDEX messages_by_time ON messages (sent_at_ms);
     `,
   },
+  {
+    version: 2,
+    name: 'expulsions',
+    sql: `
+      -- Invitations issued up to this time do not bring the user back into the room.
+      CREATE TABLE expulsions (
+        room_id TEXT NOT NULL REFERENCES rooms (room_id) ON DELETE CASCADE,
+        user_id TEXT NOT NULL,
+        expelled_at_ms INTEGER NOT NULL,
+        PRIMARY KEY (room_id, user_id)
+      ) STRICT, WITHOUT ROWID;
+    `,
+  },
 ];
 
 const Applied = z.array(z.object({ version: z.int().positive(), name: z.string() }));

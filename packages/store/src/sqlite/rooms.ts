@@ -3,6 +3,8 @@ import type { Invitation, Member, Room, Rooms } from '../ports.ts';
 import {
   checked,
   checkedLimit,
+  ExpulsionTime,
+  expelled,
   InvitationRecord,
   MemberRecord,
   RoomChange,
@@ -39,10 +41,19 @@ const prepare = (db: SqliteConnection) => ({
   ),
   delete: db.prepare('DELETE FROM rooms WHERE room_id = ?'),
   addMember: db.prepare(
-    `INSERT INTO members (room_id, user_id, name, joined_at_ms) VALUES (:roomId, :userId, :name, :joinedAtMs)
+    `INSERT INTO members (room_id, user_id, name, joined_at_ms)
+     SELECT :roomId, :userId, :name, :joinedAtMs WHERE NOT EXISTS (
+       SELECT 1 FROM expulsions WHERE room_id = :roomId AND user_id = :userId AND expelled_at_ms >= :invitedAtMs)
      ON CONFLICT DO NOTHING`,
   ),
   removeMember: db.prepare('DELETE FROM members WHERE room_id = ? AND user_id = ?'),
+  // Written before the membership goes: whoever adds the member in between is refused.
+  expel: db.prepare(
+    `INSERT INTO expulsions (room_id, user_id, expelled_at_ms)
+     SELECT room_id, user_id, :expelledAtMs FROM members WHERE room_id = :roomId AND user_id = :userId
+     ON CONFLICT DO UPDATE SET expelled_at_ms = max(expelled_at_ms, excluded.expelled_at_ms)`,
+  ),
+  isExpelled: db.prepare('SELECT 1 FROM expulsions WHERE room_id = ? AND user_id = ? AND expelled_at_ms >= ?'),
   isMember: db.prepare('SELECT 1 FROM members WHERE room_id = ? AND user_id = ?'),
   members: db.prepare(
     `SELECT user_id AS userId, name, joined_at_ms AS joinedAtMs FROM members WHERE room_id = ?
@@ -109,9 +120,22 @@ export class SqliteRooms implements Rooms {
     return this.#db.run(() => this.#sql.delete.run(roomId).changes === 1);
   }
 
-  async addMember(roomId: RoomId, member: Member): Promise<boolean> {
+  async addMember(roomId: RoomId, member: Member, invitedAtMs = Number.MAX_SAFE_INTEGER): Promise<boolean> {
     const record = checked(MemberRecord, member, 'member');
-    return this.#ofRoom(roomId, () => this.#sql.addMember.run({ roomId, ...record }).changes === 1);
+    return this.#ofRoom(roomId, () => {
+      if (this.#sql.addMember.run({ roomId, ...record, invitedAtMs }).changes === 1) return true;
+      const isMember = this.#sql.isMember.get(roomId, record.userId) !== undefined;
+      if (!isMember && this.#sql.isExpelled.get(roomId, record.userId, invitedAtMs) !== undefined) throw expelled();
+      return false;
+    });
+  }
+
+  async expelMember(roomId: RoomId, userId: UserId, expelledAtMs: number): Promise<boolean> {
+    const timeMs = checked(ExpulsionTime, expelledAtMs, 'time of the expulsion');
+    return this.#db.run(() => {
+      this.#sql.expel.run({ roomId, userId, expelledAtMs: timeMs });
+      return this.#sql.removeMember.run(roomId, userId).changes === 1;
+    });
   }
 
   async removeMember(roomId: RoomId, userId: UserId): Promise<boolean> {

@@ -34,6 +34,9 @@ describe('the database of a MongoDB store', () => {
       member_unique: { key: { roomId: 1, userId: 1 }, unique: true },
       by_user: { key: { userId: 1, joinedAtMs: -1, roomId: -1 }, unique: false },
     });
+    expect(await indexesOf('expulsions')).toMatchObject({
+      expulsion_unique: { key: { roomId: 1, userId: 1 }, unique: true },
+    });
     expect(await indexesOf('messages')).toMatchObject({
       message_unique: { key: { roomId: 1, id: 1 }, unique: true },
       by_time: { key: { sentAtMs: 1 }, unique: false },
@@ -75,6 +78,9 @@ describe('the database of a MongoDB store', () => {
       const invitation = anInvitation(room.roomId, { expiresAtMs: 4_000_000_000_000 });
       await store.rooms.create(room);
       await store.rooms.addMember(room.roomId, member);
+      const expelled = aMember();
+      await store.rooms.addMember(room.roomId, expelled);
+      await store.rooms.expelMember(room.roomId, expelled.userId, 1_000);
       await store.rooms.addInvitation(invitation);
       await store.messages.keep([aMessage(room.roomId, 1)]);
       // What a process leaves that ends right after the first write of `delete`.
@@ -95,12 +101,12 @@ describe('the database of a MongoDB store', () => {
       if (finish === 'purge') await store.purgeInvitations(0);
       else await data.open();
       const left = await withDriver(data.url, async (db) => {
-        const counts = ['rooms', 'members', 'invitations', 'messages'].map((name) =>
+        const counts = ['rooms', 'members', 'expulsions', 'invitations', 'messages'].map((name) =>
           db.collection(name).countDocuments(),
         );
         return await Promise.all(counts);
       });
-      expect(left).toEqual([0, 0, 0, 0]);
+      expect(left).toEqual([0, 0, 0, 0, 0]);
     }
   });
 

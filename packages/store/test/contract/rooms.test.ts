@@ -115,6 +115,90 @@ describe.each(SUBJECTS)('rooms in $name', ({ create }) => {
     expect(await store.rooms.isMember(room.roomId, member.userId)).toBe(false);
   });
 
+  it('keep out whom they expelled until there is an invitation of a later time', async () => {
+    const room = aRoom();
+    await store.rooms.create(room);
+    const member = aMember();
+    const add = (invitedAtMs?: number) => store.rooms.addMember(room.roomId, member, invitedAtMs);
+    const refused = { code: 'invitation-invalid', details: { reason: 'token-revoked' } };
+    await add(1_000);
+
+    expect(await store.rooms.expelMember(room.roomId, member.userId, 2_000)).toBe(true);
+
+    expect(await store.rooms.isMember(room.roomId, member.userId)).toBe(false);
+    for (const invitedAtMs of [1_000, 2_000]) await expect(add(invitedAtMs)).rejects.toMatchObject(refused);
+    expect(await store.rooms.members(room.roomId)).toEqual([]);
+    // Others come by the same invitation, and so does the expelled one into another room.
+    expect(await store.rooms.addMember(room.roomId, aMember(), 1_000)).toBe(true);
+    const other = aRoom();
+    await store.rooms.create(other);
+    expect(await store.rooms.addMember(other.roomId, member, 1_000)).toBe(true);
+
+    expect(await add(2_001)).toBe(true);
+    // Who is a member again loses nothing by the old one.
+    expect(await add(1_000)).toBe(false);
+    expect(await store.rooms.isMember(room.roomId, member.userId)).toBe(true);
+    // An expulsion is remembered when the member left in between, and an earlier one takes nothing back.
+    expect(await store.rooms.removeMember(room.roomId, member.userId)).toBe(true);
+    await expect(add(2_000)).rejects.toMatchObject(refused);
+    expect(await add(2_001)).toBe(true);
+    expect(await store.rooms.expelMember(room.roomId, member.userId, 1_500)).toBe(true);
+    await expect(add(2_000)).rejects.toMatchObject(refused);
+    expect(await add()).toBe(true);
+  });
+
+  it('expel a member once, and remember nothing of who was none', async () => {
+    const room = aRoom();
+    await store.rooms.create(room);
+    const member = aMember();
+    expect(await store.rooms.expelMember(room.roomId, member.userId, 5_000)).toBe(false);
+    expect(await store.rooms.expelMember(aRoomId(), member.userId, 5_000)).toBe(false);
+    expect(await store.rooms.addMember(room.roomId, member, 1_000)).toBe(true);
+    const expelling = Array.from({ length: 6 }, (_, n) =>
+      store.rooms.expelMember(room.roomId, member.userId, 2_000 + n),
+    );
+    expect((await Promise.all(expelling)).filter(Boolean)).toHaveLength(1);
+    await expect(store.rooms.addMember(room.roomId, member, 2_000)).rejects.toMatchObject({
+      code: 'invitation-invalid',
+    });
+    for (const timeMs of [-1, 0.5, Number.NaN]) {
+      await expect(store.rooms.expelMember(room.roomId, member.userId, timeMs)).rejects.toMatchObject({
+        code: 'bad-request',
+      });
+    }
+  });
+
+  it('do not have an expelled member who accepts an earlier invitation at the same time', async () => {
+    const room = aRoom();
+    await store.rooms.create(room);
+    for (let round = 0; round < 10; round += 1) {
+      const member = aMember();
+      await store.rooms.addMember(room.roomId, member, 1_000);
+      const add = () => store.rooms.addMember(room.roomId, member, 1_000);
+      await Promise.allSettled([
+        add(),
+        store.rooms.expelMember(room.roomId, member.userId, 2_000),
+        ...Array.from({ length: 6 }, add),
+      ]);
+      expect(await store.rooms.isMember(room.roomId, member.userId)).toBe(false);
+    }
+  });
+
+  it('forget their expulsions when they are deleted', async () => {
+    const room = aRoom();
+    await store.rooms.create(room);
+    const member = aMember();
+    await store.rooms.addMember(room.roomId, member, 1_000);
+    await store.rooms.expelMember(room.roomId, member.userId, 2_000);
+
+    await store.rooms.delete(room.roomId);
+
+    await expect(store.rooms.addMember(room.roomId, member, 1_000)).rejects.toMatchObject({ code: 'room-not-found' });
+    // The same id again shows what was left under it.
+    await store.rooms.create(room);
+    expect(await store.rooms.addMember(room.roomId, member, 1_000)).toBe(true);
+  });
+
   it('of a member are listed newest membership first, without the member’s own rooms', async () => {
     const userId = aUserId();
     const rooms = [aRoom(), aRoom(), aRoom({ ownerId: userId }), aRoom(), aRoom({ ownerId: userId })];

@@ -61,6 +61,28 @@ describe('the file of a SQLite store', () => {
     });
   });
 
+  it('of an earlier version keeps its data and gets the expulsions', async () => {
+    const [room, member] = [aRoom(), aMember()];
+    look((db) => {
+      migrate(db, 1, MIGRATIONS.slice(0, 1));
+      db.prepare('INSERT INTO rooms VALUES (?, ?, ?, ?, ?, ?, ?, ?)').run(
+        room.roomId,
+        room.slug,
+        room.title,
+        room.ownerId,
+        room.visibility,
+        room.duplicates,
+        room.capacity,
+        room.createdAtMs,
+      );
+    });
+    const store = await openStore(`sqlite:${path}`);
+    expect(await store.rooms.find(room.roomId)).toEqual(room);
+    await store.rooms.addMember(room.roomId, member, 1_000);
+    expect(await store.rooms.expelMember(room.roomId, member.userId, 2_000)).toBe(true);
+    await store.close();
+  });
+
   it('is as it was before when a migration fails', () => {
     const good: Migration = { version: 1, name: 'good', sql: 'CREATE TABLE good (x)' };
     const bad: Migration = { version: 2, name: 'bad', sql: 'CREATE TABLE half (x); CREATE TABLE good (x)' };

@@ -24,7 +24,8 @@ export const acceptInvitation: Route = (app, { auth, verifier, store, clock }) =
       const invitation = await store.rooms.findInvitation(claims.jti);
       if (invitation?.roomId !== room.roomId) throw invalid('token-revoked');
       if (room.ownerId === userId) return roomView({ room, role: 'owner' });
-      await store.rooms.addMember(room.roomId, { userId, name, joinedAtMs: clock.now() });
+      const member = { userId, name, joinedAtMs: clock.now() };
+      await store.rooms.addMember(room.roomId, member, invitation.createdAtMs);
       return roomView({ room, role: 'member' });
     },
   });

@@ -3,14 +3,15 @@ import { z } from 'zod';
 import type { Route } from '../../http/route.ts';
 import { MemberParams } from '../params.ts';
 
-export const removeMember: Route = (app, { auth, rooms, store }) => {
+export const removeMember: Route = (app, { auth, rooms, store, clock }) => {
   app.route({
     method: 'DELETE',
     url: '/v1/rooms/:slug/members/:userId',
     config: { auth: 'user', errors: ['room-not-found', 'room-private', 'forbidden', 'not-found'] },
     schema: {
       tags: ['rooms'],
-      summary: 'Remove a member (owner) or leave (the member); a call that is under way goes on',
+      summary:
+        'Remove a member (owner; earlier invitations do not bring them back) or leave (the member); a call that is under way goes on',
       params: MemberParams,
       response: { 204: z.undefined().describe('Done.') },
     },
@@ -21,7 +22,12 @@ export const removeMember: Route = (app, { auth, rooms, store }) => {
       if (role !== 'owner' && userId !== caller.userId) {
         throw new MeridianError('forbidden', { message: 'Members may only remove themselves.' });
       }
-      if (!(await store.rooms.removeMember(room.roomId, userId))) {
+      // Who leaves may come back by the same invitation; who was removed needs a newer one.
+      const removed =
+        role === 'owner'
+          ? await store.rooms.expelMember(room.roomId, userId, clock.now())
+          : await store.rooms.removeMember(room.roomId, userId);
+      if (!removed) {
         throw new MeridianError('not-found', { message: 'There is no such member.' });
       }
       return reply.code(204).send();
