@@ -38,9 +38,14 @@ export async function openSendingPeer(options: {
       serverDescription({ transport, sections, direction: 'recvonly', setup: 'passive' }),
       'answer',
     );
+    await until(peer, () => peer.state() === 'connected');
     await Promise.all([...tracks.values()].map(opened));
     return {
-      send: (mid, packet) => trackOf(tracks, mid).sendMessageBinary(packet),
+      // What is sent after the end goes nowhere, as on a wire.
+      send: (mid, packet) => {
+        const track = trackOf(tracks, mid);
+        return track.isOpen() && track.sendMessageBinary(packet);
+      },
       onRtcp: (mid, listener) => trackOf(tracks, mid).onMessage(listener),
       close: () => peer.close(),
     };
@@ -116,22 +121,24 @@ function localDescription(peer: PeerConnection, type: 'offer' | 'answer'): Promi
   });
 }
 
+/** The library's threads go on meanwhile: listen first, look then, or the moment may fall between the two. */
 const opened = (track: Track): Promise<void> =>
-  track.isOpen()
-    ? Promise.resolve()
-    : new Promise((resolve, reject) => {
-        track.onOpen(resolve);
-        track.onError((error) => reject(new Error(error)));
-        track.onClosed(() => reject(new Error('the track closed before it was open')));
-      });
+  new Promise((resolve, reject) => {
+    track.onOpen(resolve);
+    track.onError((error) => reject(new Error(error)));
+    track.onClosed(() => reject(new Error('the track closed before it was open')));
+    if (track.isOpen()) resolve();
+  });
 
+/** The same care as above. A connection that fails opens no track: whoever waits is told. */
 function until(peer: PeerConnection, done: () => boolean): Promise<void> {
-  if (done()) return Promise.resolve();
   return new Promise((resolve, reject) => {
-    peer.onStateChange((state) => {
+    const look = (state: string) => {
       if (done()) resolve();
       else if (state === 'failed' || state === 'closed') reject(new Error(`the connection is ${state}`));
-    });
+    };
+    peer.onStateChange(look);
+    look(peer.state());
   });
 }
 
