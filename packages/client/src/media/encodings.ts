@@ -13,32 +13,60 @@ export const isVideoCodec = (text: string | null | undefined): text is VideoCode
 /** VP8: every browser sends and receives it, and its simulcast is proven. */
 export const DEFAULT_VIDEO_CODEC: VideoCodec = 'vp8';
 
-/** Shares of the full picture's bit rate that the lower layers get, from the smallest layer up. */
-const LAYERS: readonly { readonly scaleDownBy: number; readonly maxBitrate: number; readonly maxFramerate?: number }[] =
-  [
-    { scaleDownBy: 4, maxBitrate: 150_000, maxFramerate: 15 },
-    { scaleDownBy: 2, maxBitrate: 500_000 },
-    { scaleDownBy: 1, maxBitrate: 1_500_000 },
-  ];
+interface Layer {
+  /** Of its picture. */
+  readonly lines: number;
+  /** bit/s */
+  readonly maxBitrate: number;
+  readonly maxFramerate?: number;
+}
 
-/** Number of spatial layers of a camera; 0 is the smallest. */
+/** Spatial layers of a camera, the smallest first; each has twice the lines of the one before. */
+const LAYERS: readonly Layer[] = [
+  { lines: 180, maxBitrate: 150_000, maxFramerate: 15 },
+  { lines: 360, maxBitrate: 500_000 },
+  { lines: 720, maxBitrate: 1_500_000 },
+];
+
+/** Number of spatial layers of a camera of full size; 0 is the smallest. */
 export const CAMERA_LAYERS = LAYERS.length;
+/** Lines of the smallest layer. */
+export const LEAST_LINES = 180;
+const FULL_LINES = 720;
+
+/** A camera may give somewhat fewer lines than a layer is named for. */
+const SLACK = 0.8;
 
 /**
- * One stream that holds all layers, each smaller picture the base of the next one in key frames only, so
- * that a node can forward any of them alone. Cheaper than the sum of the simulcast streams.
+ * The layers that a picture of so many lines is worth. Asked for more, browsers leave out the upper
+ * ones: of a picture of 180 lines they would send 45.
  */
-const SVC_CAMERA: Encoding = { scalabilityMode: 'L3T3_KEY', maxBitrate: 1_500_000 };
+function layersFor(lines: number): readonly Layer[] {
+  const worth = LAYERS.filter((layer) => lines >= layer.lines * SLACK);
+  return worth.length === 0 ? LAYERS.slice(0, 1) : worth;
+}
+
+/** How many layers a track is sent in. */
+export const layerCountOf = (source: MediaSource, track: MediaStreamTrack): number =>
+  source === 'camera' ? layersFor(linesOf(track)).length : 1;
+
+/** Lines of a video track: its shorter side, so that a phone held upright counts like one held across. */
+export function linesOf(track: MediaStreamTrack): number {
+  const { width, height } = track.getSettings();
+  const known = [width, height].filter((side) => side !== undefined);
+  return known.length === 0 ? FULL_LINES : Math.min(...known);
+}
 
 /** One layer, sharp rather than smooth; `dtx` tells mediasoup that a still picture is no dead stream. */
 const SCREEN: Encoding = { maxBitrate: 2_500_000, maxFramerate: 15, dtx: true };
 
 /** What leaves the browser for each source in this codec. Bit rates in bit/s. */
-export function encodingsOf(source: MediaSource, codec: VideoCodec = DEFAULT_VIDEO_CODEC): Encoding[] | undefined {
+function encodingsOf(source: MediaSource, codec: VideoCodec, lines: number): Encoding[] | undefined {
   switch (source) {
     case 'camera':
+      if (isScalable(codec)) return [svc(layersFor(lines))];
       // Encoders of H.264, most of them in hardware, know no temporal layers.
-      return isScalable(codec) ? [{ ...SVC_CAMERA }] : simulcast(codec === 'h264' ? 'L1T1' : 'L1T3');
+      return simulcast(layersFor(lines), codec === 'h264' ? 'L1T1' : 'L1T3');
     case 'screen':
       return [isScalable(codec) ? { ...SCREEN, scalabilityMode: 'L1T3' } : { ...SCREEN }];
     case 'microphone':
@@ -72,23 +100,41 @@ export interface Sending {
  * Codec and encodings of a source. A video codec that this device cannot send (or the router cannot take)
  * gives way to VP8 and its simulcast.
  * @param device what both the device and the router can do
+ * @param lines of the picture; small ones are sent in fewer layers
  */
-export function sendingOf(source: MediaSource, wanted: VideoCodec, device: types.RtpCapabilities): Sending {
+export function sendingOf(
+  source: MediaSource,
+  wanted: VideoCodec,
+  device: types.RtpCapabilities,
+  lines = FULL_LINES,
+): Sending {
   const find = (mimeType: string) => device.codecs?.find((codec) => codec.mimeType.toLowerCase() === mimeType);
   const video = source === 'camera' || source === 'screen';
   const chosen = video ? find(`video/${wanted}`) : undefined;
   const codec = chosen ?? find(video ? `video/${DEFAULT_VIDEO_CODEC}` : 'audio/opus');
-  const encodings = encodingsOf(source, chosen === undefined ? DEFAULT_VIDEO_CODEC : wanted);
+  const encodings = encodingsOf(source, chosen === undefined ? DEFAULT_VIDEO_CODEC : wanted, lines);
   return { ...(codec === undefined ? {} : { codec }), ...(encodings === undefined ? {} : { encodings }) };
 }
 
 /** Codecs that carry spatial layers in one stream. */
 const isScalable = (codec: VideoCodec): boolean => codec === 'vp9' || codec === 'av1';
 
-const simulcast = (scalabilityMode: string): Encoding[] =>
-  LAYERS.map(({ scaleDownBy, maxBitrate, maxFramerate }) => ({
-    scaleResolutionDownBy: scaleDownBy,
+/**
+ * One stream that holds all layers, each smaller picture the base of the next one in key frames only, so
+ * that a node can forward any of them alone. Cheaper than the sum of the simulcast streams.
+ */
+function svc(layers: readonly Layer[]): Encoding {
+  const maxBitrate = layers.at(-1)?.maxBitrate ?? 0;
+  return { scalabilityMode: layers.length === 1 ? 'L1T3' : `L${layers.length}T3_KEY`, maxBitrate };
+}
+
+function simulcast(layers: readonly Layer[], scalabilityMode: string): Encoding[] {
+  // A single stream is plain VP8 or H.264 to the node: nothing to choose from, nothing to state.
+  if (layers.length === 1) return layers.map(({ maxBitrate }) => ({ maxBitrate }));
+  return layers.map(({ maxBitrate, maxFramerate }, index) => ({
+    scaleResolutionDownBy: 2 ** (layers.length - 1 - index),
     maxBitrate,
     scalabilityMode,
     ...(maxFramerate === undefined ? {} : { maxFramerate }),
   }));
+}

@@ -1,12 +1,10 @@
 import type { RtpParameters } from '@meridian/protocol';
 import { parseScalabilityMode } from 'mediasoup-client';
-import { CAMERA_LAYERS } from './encodings.ts';
+import { CAMERA_LAYERS, LEAST_LINES } from './encodings.ts';
 
 /** The size at which a video is shown, in device pixels; `hidden` when nobody sees it. */
 export type Shown = { readonly width: number; readonly height: number } | 'hidden';
 
-/** The full picture of a camera; the layers below it are halves and quarters. */
-const FULL_HEIGHT = 720;
 /** A layer may be stretched by this factor before the next one is asked for. */
 const STRETCH = 1.25;
 
@@ -21,7 +19,7 @@ export function layerFor(shown: Exclude<Shown, 'hidden'>, layers = CAMERA_LAYERS
   // A wide, low tile crops the picture: then the width decides.
   const height = Math.max(shown.height, (shown.width * 9) / 16);
   for (let layer = 0; layer < layers; layer += 1) {
-    if (height <= (FULL_HEIGHT / 2 ** (layers - 1 - layer)) * STRETCH) return layer;
+    if (height <= LEAST_LINES * 2 ** layer * STRETCH) return layer;
   }
   return layers - 1;
 }

@@ -2,13 +2,15 @@ import { type DataProducerId, MediaSource, type ProducerId } from '@meridian/pro
 import type { types } from 'mediasoup-client';
 import { z } from 'zod';
 import { ClientError } from '../errors.ts';
-import { codecOptionsOf, DEFAULT_VIDEO_CODEC, sendingOf, type VideoCodec } from './encodings.ts';
+import { codecOptionsOf, DEFAULT_VIDEO_CODEC, layerCountOf, linesOf, sendingOf, type VideoCodec } from './encodings.ts';
 import { type LinkOptions, MediaLink } from './link.ts';
 
 export interface Outgoing {
   readonly source: MediaSource;
   readonly producer: types.Producer;
   readonly producerId: ProducerId;
+  /** Spatial layers of a camera. */
+  readonly layers: number;
 }
 
 /** Rides in mediasoup-client's `appData` from `produce()` to its event. */
@@ -65,7 +67,7 @@ export class Sender {
     const { device } = this.#options;
     const producer = await this.transport.produce({
       track,
-      ...sendingOf(source, videoCodec, device.sendRtpCapabilities),
+      ...sendingOf(source, videoCodec, device.sendRtpCapabilities, linesOf(track)),
       codecOptions: codecOptionsOf(source),
       stopTracks: false,
       disableTrackOnPause: false,
@@ -75,7 +77,7 @@ export class Sender {
       const producerId = await this.#paid(this.#producerIds, producer.id);
       if (this.transport.closed) throw new ClientError('connection-lost');
       if (paused) producer.pause();
-      const outgoing = { source, producer, producerId };
+      const outgoing = { source, producer, producerId, layers: layerCountOf(source, track) };
       this.#outgoing.set(source, outgoing);
       return outgoing;
     } catch (error) {
@@ -99,6 +101,11 @@ export class Sender {
     if (paused) producer.pause();
     else producer.resume();
     await this.#options.connection.request(paused ? 'pause-producer' : 'resume-producer', { producerId });
+  }
+
+  /** May this track take the place of the one before, or is its picture worth more or fewer layers? */
+  canReplace(source: MediaSource, track: MediaStreamTrack): boolean {
+    return layerCountOf(source, track) === this.#get(source).layers;
   }
 
   /** @throws ClientError `not-published` */

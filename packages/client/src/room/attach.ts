@@ -114,6 +114,7 @@ export async function enterRoom(
         'join',
         {
           roomToken: place.roomToken,
+          room: place.room.slug,
           rtpCapabilities: loadedDevice.device.recvRtpCapabilities,
           autoSubscribe: input.autoSubscribe,
         },

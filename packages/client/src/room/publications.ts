@@ -218,6 +218,11 @@ export class Publications {
       note({ ...sent, muted });
       return true;
     }
+    if (sent.track !== track && track !== null && !sender.canReplace(source, track)) {
+      await sender.unpublish(source);
+      note(undefined);
+      return true;
+    }
     if (sent.track !== track) {
       await sender.replaceTrack(source, track);
       note({ ...sent, track });

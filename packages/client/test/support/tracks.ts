@@ -1,4 +1,5 @@
 import { FakeMediaStreamTrack } from 'fake-mediastreamtrack';
 
 /** A track of no real device. */
-export const fakeTrack = (kind: 'audio' | 'video'): FakeMediaStreamTrack => new FakeMediaStreamTrack({ kind });
+export const fakeTrack = (kind: 'audio' | 'video', settings: MediaTrackSettings = {}): FakeMediaStreamTrack =>
+  new FakeMediaStreamTrack({ kind, settings });

@@ -42,6 +42,28 @@ describe('what a camera sends', () => {
     expect(encodings?.[0]).not.toHaveProperty('scaleResolutionDownBy');
   });
 
+  it.each([
+    [1080, [4, 2, 1]],
+    [720, [4, 2, 1]],
+    [600, [4, 2, 1]],
+    [480, [2, 1]],
+    [360, [2, 1]],
+    [240, [undefined]],
+    [180, [undefined]],
+    [90, [undefined]],
+  ])('is sent in as many layers as a picture of %i lines is worth, the finest in full size', (lines, factors) => {
+    const { encodings } = sendingOf('camera', 'vp8', everything, lines);
+    expect(encodings?.map((one) => one.scaleResolutionDownBy)).toEqual(factors);
+  });
+
+  it.each([
+    [720, 'L3T3_KEY'],
+    [360, 'L2T3_KEY'],
+    [180, 'L1T3'],
+  ])('has fewer layers of a smaller picture as SVC, too: %i lines, %s', (lines, scalabilityMode) => {
+    expect(sendingOf('camera', 'vp9', everything, lines).encodings).toMatchObject([{ scalabilityMode }]);
+  });
+
   it('is simulcast without temporal layers in H.264', () => {
     const { codec, encodings } = sendingOf('camera', 'h264', everything);
     expect(codec?.mimeType).toBe('video/H264');
@@ -144,8 +166,9 @@ describe('an SVC stream', () => {
     );
   });
 
-  it('of two layers has the full picture in the upper one', () => {
-    expect(layerFor({ width: 640, height: 360 }, 2)).toBe(0);
+  it('of two layers is one of a camera of 360 lines: the upper one is its full picture', () => {
+    expect(layerFor({ width: 320, height: 180 }, 2)).toBe(0);
+    expect(layerFor({ width: 640, height: 360 }, 2)).toBe(1);
     expect(layerFor({ width: 1_280, height: 720 }, 2)).toBe(1);
   });
 });

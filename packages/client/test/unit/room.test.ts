@@ -140,6 +140,20 @@ describe('our own media', () => {
     expect(room.publication('camera')).toMatchObject({ track: null, muted: true, state: 'live' });
   });
 
+  it('is published anew when the picture of the next camera is worth another number of layers', async () => {
+    const stage = new Stage();
+    const room = await stage.join({ tracks: [{ source: 'camera', track: fakeTrack('video', { height: 720 }) }] });
+    await room.replaceTrack('camera', fakeTrack('video', { height: 180 }));
+    const { connection } = stage.cluster;
+    expect(connection.methods.filter((method) => method.endsWith('publish'))).toEqual([
+      'publish',
+      'unpublish',
+      'publish',
+    ]);
+    expect(connection.of('publish').at(-1)).toMatchObject({ rtpParameters: { encodings: [{ maxBitrate: 150_000 }] } });
+    expect(room.publication('camera')?.state).toBe('live');
+  });
+
   it('that was never published cannot be muted', async () => {
     const room = await new Stage().join();
     await expect(room.mute('camera')).rejects.toMatchObject({ code: 'not-published' });
