@@ -94,6 +94,8 @@ export const REQUESTS = {
   join: {
     request: z.object({
       roomToken: z.string().min(1).max(4_096),
+      /** The room that the client means; a token of another one is refused (`token-room`). */
+      room: RoomSlug.optional(),
       rtpCapabilities: RtpCapabilities,
       /** Receive everything that is published without asking for each; default true. */
       autoSubscribe: z.boolean().default(true),

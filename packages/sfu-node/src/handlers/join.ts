@@ -36,6 +36,7 @@ export const join: Handler<'join'> = {
     const { lease } = state;
     const claims = await tokens.room(data.roomToken);
     checkSession(claims, lease);
+    if (data.room !== undefined && data.room !== claims.slug) throw new MeridianError('token-room');
     await services.ender.settleLeave(claims.room, lease.sessionId, lease.epoch);
     if (session.state !== state) throw new MeridianError('session-lost');
     metrics.joinStep('verify', clock.now() - startedMs);

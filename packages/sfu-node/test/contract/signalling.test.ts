@@ -89,6 +89,10 @@ describe('joining', () => {
     await expect(join(foreign)).rejects.toMatchObject({ code: 'token-invalid' });
     const ofBob = await cluster.roomToken(bob, room);
     await expect(join(ofBob)).rejects.toMatchObject({ code: 'token-session' });
+    const other = await cluster.roomToken(ann, room);
+    await expect(
+      ann.client.request('join', { roomToken: other, room: 'another-room', rtpCapabilities: {} }),
+    ).rejects.toMatchObject({ code: 'token-room' });
     const session = await cluster.issuer.session({ sessionId: ann.sessionId, nodeId: 'ams-1' });
     await expect(join(session)).rejects.toMatchObject({ code: 'token-kind' });
 
