@@ -64,7 +64,10 @@ const SCREEN: Encoding = { maxBitrate: 2_500_000, maxFramerate: 15, dtx: true };
 function encodingsOf(source: MediaSource, codec: VideoCodec, lines: number): Encoding[] | undefined {
   switch (source) {
     case 'camera':
-      if (isScalable(codec)) return [svc(layersFor(lines))];
+      if (codec === 'vp9') return [svc(layersFor(lines))];
+      // mediasoup takes no AV1 simulcast, and does not hand browsers the dependency descriptor, without
+      // which they cannot put a picture of several spatial layers together: temporal layers only.
+      if (codec === 'av1') return [svc(layersFor(lines).slice(-1))];
       // Encoders of H.264, most of them in hardware, know no temporal layers.
       return simulcast(layersFor(lines), codec === 'h264' ? 'L1T1' : 'L1T3');
     case 'screen':
@@ -116,7 +119,7 @@ export function sendingOf(
   return { ...(codec === undefined ? {} : { codec }), ...(encodings === undefined ? {} : { encodings }) };
 }
 
-/** Codecs that carry spatial layers in one stream. */
+/** Codecs whose layers are all in one stream. */
 const isScalable = (codec: VideoCodec): boolean => codec === 'vp9' || codec === 'av1';
 
 /**
