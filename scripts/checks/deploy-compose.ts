@@ -33,7 +33,7 @@ export async function checkCompose(signal: AbortSignal): Promise<Outcome> {
   if (!plugin && !own) {
     return skip(
       'docker-compose.yml',
-      'neither docker compose nor Go 1.24 (to build scripts/compose-check with) is here',
+      'neither docker compose nor Go (to build scripts/compose-check with) is here',
     );
   }
   const [file, args] = plugin
