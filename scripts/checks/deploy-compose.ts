@@ -31,10 +31,7 @@ export async function checkCompose(signal: AbortSignal): Promise<Outcome> {
   const plugin = docker && (await command(docker, ['compose', 'version'], { signal, limitMs: 20_000 })).code === 0;
   const own = process.env.COMPOSE_CHECK;
   if (!plugin && !own) {
-    return skip(
-      'docker-compose.yml',
-      'neither docker compose nor Go (to build scripts/compose-check with) is here',
-    );
+    return skip('docker-compose.yml', 'neither docker compose nor Go (to build scripts/compose-check with) is here');
   }
   const [file, args] = plugin
     ? [docker, ['compose', '-f', 'docker-compose.yml', '--env-file', '/dev/null', 'config', '--format', 'json']]
