@@ -57,6 +57,12 @@ export class RoomModel {
     }
   }
 
+  sweepDead(): void {
+    for (const [sessionId, { nodeId }] of this.participants) {
+      if (this.dead.has(nodeId)) this.participants.delete(sessionId);
+    }
+  }
+
   termOf(nodeId: NodeId): number {
     return this.terms.get(nodeId) ?? 0;
   }

@@ -157,6 +157,9 @@ class Run {
     process.announcement = await process.cluster.announce(nodeRecord(nodeId), FOR_EVER);
     await former.withdraw();
     this.model.restart(nodeId);
+    // An announcement sweeps by itself, meanwhile: what the former process left, and whoever else is dead.
+    this.model.sweep();
+    await eventually('what is dead is swept', () => this.check());
     // A new process knows nobody's connection to the former one.
     for (const [sessionId, leases] of this.leases) {
       this.leases.set(
@@ -177,6 +180,9 @@ class Run {
     }));
     await cluster.rooms.restore(roomId, nodeId, { participants, producers: [], dataProducers: [] });
     this.model.comeBack(nodeId, new Map([...holds.values()].map(({ sessionId, epoch }) => [sessionId, epoch])));
+    // The heartbeat that brought it back has also found whoever else is dead.
+    this.model.sweepDead();
+    await eventually('who is dead is swept', () => this.check());
   }
 
   async check(): Promise<void> {
