@@ -108,7 +108,7 @@ export function toJson(dashboard: Dashboard): string {
         refresh: 2,
         includeAll: true,
         multi: true,
-        allValue: '.*',
+        allValue: '.+',
         current: { selected: true, text: ['All'], value: ['$__all'] },
         sort: 1,
       })),
