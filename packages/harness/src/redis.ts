@@ -19,7 +19,19 @@ export interface RedisProcess {
 export async function startRedis(
   options: { port?: number; args?: readonly string[]; dir?: string } = {},
 ): Promise<RedisProcess> {
-  const port = options.port ?? (await freePort());
+  if (options.port !== undefined) return startOn(options.port, options);
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await startOn(await freePort(), options);
+    } catch (error) {
+      // Somebody else took the port between the look and the start.
+      const taken = error instanceof Error && error.message.includes('Address already in use');
+      if (!taken || attempt === 5) throw error;
+    }
+  }
+}
+
+async function startOn(port: number, options: { args?: readonly string[]; dir?: string }): Promise<RedisProcess> {
   const dir = options.dir ?? (await mkdtemp(join(tmpdir(), 'meridian-redis-')));
   const persistence = options.dir === undefined ? ['--save', '', '--appendonly', 'no'] : [];
   const child = spawn(

@@ -99,7 +99,7 @@ export class LocalCluster {
     const announce = options.announce ?? '127.0.0.1';
     const plan = options.basePort ? portPlan(options.basePort) : undefined;
     if (plan) await refuseBusyPorts(plan, regions.length);
-    const port = { http: plan?.http ?? (await freePort()), redis: plan?.redis ?? (await freePort()) };
+    const port = { http: plan?.http ?? (await freePort()) };
     await mkdir(join(options.dataDir, 'logs'), { recursive: true });
     const redisPrefix = 'mer:';
     const started: { stop(): Promise<void> }[] = [];
@@ -107,7 +107,7 @@ export class LocalCluster {
       say(`${child.name} ended by itself (${how}); its log: ${join(options.dataDir, 'logs', `${child.name}.log`)}`);
     const logFile = (name: string) => join(options.dataDir, 'logs', `${name}.log`);
     try {
-      const redis = await startRedis({ port: port.redis });
+      const redis = await startRedis(plan === undefined ? {} : { port: plan.redis });
       started.push(redis);
       say(`Redis on 127.0.0.1:${redis.port}`);
       const url = `http://localhost:${port.http}`;
