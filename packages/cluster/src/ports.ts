@@ -54,7 +54,7 @@ export interface NodeAnnouncement {
   /** False while the node cannot reach Redis (commands or pub/sub): it has dropped out by itself. */
   readonly announced: boolean;
   /** Changes what the next heartbeat says; `now` sends one at once. */
-  update(change: Partial<Pick<NodeRecord, 'state' | 'load'>>, options?: { now?: boolean }): Promise<void>;
+  update(change: Partial<Pick<NodeRecord, 'state' | 'load' | 'drain'>>, options?: { now?: boolean }): Promise<void>;
   /** Removes the entry and stops heartbeating. Idempotent. */
   withdraw(): Promise<void>;
   on<E extends keyof AnnouncementEvents>(event: E, listener: (...args: AnnouncementEvents[E]) => void): () => void;
@@ -127,8 +127,17 @@ export interface RoomState {
     /** How long the token could still be replayed, milliseconds. */
     tokenTtlMs: number;
     nodeId: NodeId;
+    /**
+     * The participant moves here: what the older epoch publishes on its node stays until `leave` is called with that
+     * epoch, both nodes are in the room until then, and everybody hears `participant-updated` instead of a join. Where
+     * there is no older participant on another node, it is an ordinary confirmation.
+     */
+    handover?: boolean;
   }): Promise<Confirmation>;
-  /** Removes a participant with all it published, unless a newer epoch holds the place. */
+  /**
+   * Removes a participant with all it published. A newer epoch keeps the place; if it came by a handover from this
+   * epoch, what this one still published on its node goes, and the node is out of the room.
+   */
   leave(request: { roomId: RoomId; sessionId: SessionId; epoch: Epoch; reason: EndReason }): Promise<boolean>;
   /** A newer epoch than the participant's is taken over: a resumed session keeps its participant and its media. */
   setConnection(request: {

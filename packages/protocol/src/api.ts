@@ -175,6 +175,13 @@ export const CreateSessionReply = z.object({
 });
 export type CreateSessionReply = z.infer<typeof CreateSessionReply>;
 
+/**
+ * Of `POST /v1/sessions/renew`, which takes the session token: another one of the same session, node and user. The node
+ * asks for it in the session's name before the old one expires.
+ */
+export const RenewSessionReply = z.object({ sessionToken: z.string(), expiresAtMs: z.int() });
+export type RenewSessionReply = z.infer<typeof RenewSessionReply>;
+
 /** The session token authenticates this one, not the user token. */
 export const JoinRoomRequest = z.object({});
 export const JoinRoomReply = z.object({

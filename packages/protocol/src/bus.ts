@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ChatMessage } from './chat.ts';
 import { ErrorBody } from './errors.ts';
-import { DataProducerId, Epoch, LinkId, NodeId, ProducerId, RoomId, SessionId } from './ids.ts';
+import { DataProducerId, Epoch, LinkId, NodeId, ProducerId, RoomId, SessionId, UserId } from './ids.ts';
 import {
   MediaKind,
   MediaSource,
@@ -10,6 +10,7 @@ import {
   SctpStreamParameters,
   SrtpParameters,
 } from './media.ts';
+import { DrainProgress, NodeState } from './nodes.ts';
 import { EndReason } from './room-state.ts';
 
 /** Where one half of a relay link listens, and the keys it sends with. */
@@ -119,6 +120,28 @@ export const BUS_REQUESTS = {
         }),
       ),
     }),
+  },
+  /**
+   * Empties the asked node (operators): no new sessions, those it has are asked to move, `spreadMs` apart from the first
+   * to the last; at the deadline the rest are told to rejoin. Asked again it only tells how far it is. The process goes
+   * on. `cancel` takes new sessions again; who has moved stays where it is.
+   */
+  'node.drain': {
+    request: z.discriminatedUnion('action', [
+      z.object({
+        action: z.literal('start'),
+        deadlineMs: z.int().min(0).max(86_400_000).optional(),
+        spreadMs: z.int().min(0).max(3_600_000).optional(),
+      }),
+      z.object({ action: z.literal('cancel') }),
+      z.object({ action: z.literal('status') }),
+    ]),
+    reply: z.object({ state: NodeState, drain: DrainProgress.optional() }),
+  },
+  /** Ends all sessions of a user whose tokens are older than `ver` (logged out everywhere); guests' tokens have none. */
+  'user.revoke': {
+    request: z.object({ userId: UserId, ver: z.int().nonnegative() }),
+    reply: z.object({ ended: z.int().nonnegative() }),
   },
   ping: { request: z.object({}), reply: z.object({ nodeId: NodeId, timeMs: z.int() }) },
 } as const;

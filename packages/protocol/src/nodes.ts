@@ -23,6 +23,22 @@ export const NodeLoad = z.object({
 });
 export type NodeLoad = z.infer<typeof NodeLoad>;
 
+/** How far a drain has come. */
+export const DrainProgress = z.object({
+  startedAtMs: z.int().nonnegative(),
+  /** Who is left then is told to rejoin. */
+  deadlineAtMs: z.int().nonnegative(),
+  /** Sessions when it began. */
+  sessions: z.int().nonnegative(),
+  /** Asked to move so far. */
+  asked: z.int().nonnegative(),
+  /** Moved without a gap. */
+  moved: z.int().nonnegative(),
+  /** Still here. */
+  left: z.int().nonnegative(),
+});
+export type DrainProgress = z.infer<typeof DrainProgress>;
+
 /** A node as it announces itself; lives in Redis under an expiring key. */
 export const NodeRecord = z.object({
   nodeId: NodeId,
@@ -38,6 +54,8 @@ export const NodeRecord = z.object({
   version: z.string().max(64),
   state: NodeState,
   load: NodeLoad,
+  /** Only while it drains. */
+  drain: DrainProgress.optional(),
   startedAtMs: z.int().nonnegative(),
 });
 export type NodeRecord = z.infer<typeof NodeRecord>;

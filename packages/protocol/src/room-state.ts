@@ -28,6 +28,8 @@ export const EndReason = z.enum([
   'node-shutdown',
   'node-lost',
   'worker-died',
+  /** Its participant goes on at another node. */
+  'moved',
   'token-revoked',
   'protocol-error',
   'slow-reader',
@@ -56,6 +58,8 @@ export const ProducerInfo = z.object({
   kind: MediaKind,
   source: MediaSource,
   paused: z.boolean(),
+  /** The producer of the same session that it takes the place of: show it as soon as it has a picture. */
+  replaces: ProducerId.optional(),
 });
 export type ProducerInfo = z.infer<typeof ProducerInfo>;
 

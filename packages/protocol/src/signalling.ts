@@ -34,6 +34,27 @@ import { Grants } from './tokens.ts';
  */
 export const SIGNALLING_PROTOCOL = 'meridian.v1';
 export const TOKEN_PROTOCOL_PREFIX = 'meridian.token.';
+/**
+ * A third value where a lost connection is resumed: `meridian.resume.<epoch>.<seq>` with the epoch of the
+ * connection before and the number of the last notification that came over it.
+ */
+export const RESUME_PROTOCOL_PREFIX = 'meridian.resume.';
+
+/** Where a client left off. */
+export const ResumePoint = z.object({ epoch: Epoch, seq: z.int().positive() });
+export type ResumePoint = z.infer<typeof ResumePoint>;
+
+export function resumeProtocol({ epoch, seq }: ResumePoint): string {
+  return `${RESUME_PROTOCOL_PREFIX}${epoch}.${seq}`;
+}
+
+/** Undefined for what is no such value. */
+export function parseResumeProtocol(value: string): ResumePoint | undefined {
+  const numbers = /^meridian\.resume\.(\d{1,16})\.(\d{1,16})$/.exec(value);
+  if (numbers === null) return undefined;
+  const point = ResumePoint.safeParse({ epoch: Number(numbers[1]), seq: Number(numbers[2]) });
+  return point.success ? point.data : undefined;
+}
 
 const nothing = z.object({});
 const spatialLayer = z.int().min(0).max(7);
@@ -99,6 +120,11 @@ export const REQUESTS = {
       rtpCapabilities: RtpCapabilities,
       /** Receive everything that is published without asking for each; default true. */
       autoSubscribe: z.boolean().default(true),
+      /**
+       * Moves the session's participant here from the node it is on: that one's media goes on beside the new one until
+       * the old connection leaves. Without an older participant it is an ordinary join.
+       */
+      handover: z.boolean().default(false),
     }),
     reply: z.object({
       roomId: RoomId,
@@ -131,6 +157,8 @@ export const REQUESTS = {
       source: MediaSource,
       rtpParameters: RtpParameters,
       paused: z.boolean().default(false),
+      /** An own producer, maybe on another node, that this one is going to take the place of. */
+      replaces: ProducerId.optional(),
     }),
     reply: z.object({ producerId: ProducerId }),
   },
@@ -184,8 +212,11 @@ export type RequestData<M extends RequestMethod> = z.output<Requests[M]['request
 export type ReplyData<M extends RequestMethod> = z.output<Requests[M]['reply']>;
 
 /**
- * Notifications of a node. Numbered 1, 2, 3, ... per session epoch, `welcome` being the first. What a
- * session does itself (its own join, producers and chat lines) is not repeated to it: the reply says it.
+ * Notifications of a node. Numbered 1, 2, 3, ..., `welcome` being the first. What a session does itself (its own
+ * join, producers and chat lines) is not repeated to it: the reply says it.
+ *
+ * A resumed connection goes on counting: its `welcome` bears the number that the client named, and what it missed
+ * follows. Requests that were not answered are sent again under their ids, which go on as well: the node runs none twice.
  */
 export const NOTIFICATIONS = {
   /** First on every connection: the lease is written, `POST /v1/rooms/:slug/join` may be called now. */
@@ -199,7 +230,18 @@ export const NOTIFICATIONS = {
     pingEveryMs: z.int().positive(),
     deadAfterMs: z.int().positive(),
     maxFrameBytes: z.int().positive(),
+    /** The participant of the connection before is still in the room, with all its media. */
+    resumed: z.boolean(),
+    /** How long a lost connection can be resumed, milliseconds; 0 where it cannot. */
+    resumeWindowMs: z.int().nonnegative(),
   }),
+  /** A newer token of the same session, long before the older one expires. */
+  'session-token': z.object({ sessionToken: z.string().max(4_096), expiresAtMs: z.int() }),
+  /**
+   * The node is about to stop: get a session on another node and join there with `handover`, then leave here. Who is
+   * still here when `deadlineMs` have passed is told to rejoin.
+   */
+  'move-asked': z.object({ reason: z.enum(['draining']), deadlineMs: z.int().nonnegative() }),
   'participant-joined': z.object({ participant: Participant }),
   'participant-left': z.object({ sessionId: SessionId, reason: EndReason }),
   'participant-updated': z.object({ participant: Participant }),
@@ -244,7 +286,12 @@ export const ClientFrame = z.discriminatedUnion('t', [
     method: z.string().max(64),
     data: z.unknown(),
   }),
-  z.object({ t: z.literal('ping'), id: z.int().nonnegative() }),
+  z.object({
+    t: z.literal('ping'),
+    id: z.int().nonnegative(),
+    /** Notifications up to this number have come: the node need not keep them for a resume. */
+    seq: z.int().nonnegative().optional(),
+  }),
 ]);
 export type ClientFrame = z.infer<typeof ClientFrame>;
 

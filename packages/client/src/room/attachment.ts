@@ -137,6 +137,8 @@ export class Attachment {
     const roster = this.#roster;
     switch (notification.event) {
       case 'welcome':
+      case 'session-token':
+      case 'move-asked':
         break;
       case 'participant-joined':
       case 'participant-updated':

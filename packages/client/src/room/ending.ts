@@ -15,6 +15,7 @@ const end = (kind: EndKind): Verdict => ({ next: 'end', kind });
 export function verdictOfReason(reason: EndReason, error: SdkError): Verdict {
   switch (reason) {
     case 'left':
+    case 'moved':
       return end('left');
     case 'kicked':
       return end('kicked');

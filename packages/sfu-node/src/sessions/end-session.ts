@@ -41,6 +41,7 @@ export interface SessionEnderOptions {
 export function farewell(reason: EndReason): ErrorCode | 'normal' | 'keeps-connection' {
   switch (reason) {
     case 'left':
+    case 'moved':
       return 'normal';
     case 'worker-died':
       return 'keeps-connection';

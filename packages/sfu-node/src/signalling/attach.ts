@@ -132,6 +132,8 @@ export class Attachments {
       pingEveryMs: config.pingEveryMs,
       deadAfterMs: config.deadAfterMs,
       maxFrameBytes: config.maxFrameBytes,
+      resumed: false,
+      resumeWindowMs: config.resumeWindowMs,
     });
     metrics.attachStep('total', clock.now() - startedMs);
     session.log.info({ epoch: lease.epoch }, 'attached');
