@@ -1,7 +1,10 @@
 export { eventually } from './eventually.ts';
+export { freezeProcess, thawProcess } from './freeze.ts';
 export { type MongoServer, type MongoSource, mongoDatabaseUrl, mongoSource, startMongo } from './mongodb.ts';
 export { type NginxOptions, type NginxProcess, startNginx, writeNginxConfig } from './nginx.ts';
 export { freePort, isPortFree } from './ports.ts';
-export { type RedisProcess, startRedis } from './redis.ts';
+export { type RedisProcess, startRedis, type WriteRefusal } from './redis.ts';
 export { type RedisClusterProcess, startRedisCluster } from './redis-cluster.ts';
+export { type RedisSentinelProcess, startRedisSentinel } from './redis-sentinel.ts';
+export { lockSqlite } from './sqlite-lock.ts';
 export { workerBinary } from './worker-binary.ts';

@@ -5,6 +5,7 @@ import { connect } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { eventually } from './eventually.ts';
+import { freezeProcess, thawProcess } from './freeze.ts';
 import { freePort } from './ports.ts';
 
 /** Must be the version that scripts/lib/mongodb.sh builds. */
@@ -17,6 +18,13 @@ export interface MongoServer {
   readonly pid: number | undefined;
   /** The server's URL with this database in it. */
   database(name: string): string;
+  /** SIGSTOP: connections stay open and nothing answers. These four need a process of one's own. */
+  freeze(): Promise<void>;
+  thaw(): void;
+  /** SIGKILL, and waits for the end. The data stay. */
+  kill(): Promise<void>;
+  /** Starts it on the same port, with its data, after `kill()`. */
+  startAgain(): Promise<void>;
   /** Stops the process and removes its data (unless `dir` was given). Leaves the server of `MONGODB_URL` alone. */
   stop(): Promise<void>;
 }
@@ -105,12 +113,58 @@ export async function startMongo(
         : 'there is no MongoDB server for the tests: run scripts/lib/mongodb.sh, install mongod or set MONGODB_URL',
     );
   }
-  if (source.kind === 'url') {
-    const { url } = source;
-    return { url, pid: undefined, database: (name) => mongoDatabaseUrl(url, name), stop: async () => undefined };
-  }
+  if (source.kind === 'url') return foreignServer(source.url);
   const port = options.port ?? (await freePort());
   const dir = options.dir ?? (await mkdtemp(join(tmpdir(), 'meridian-mongodb-')));
+  const removeData = async () => {
+    if (options.dir === undefined) await rm(dir, { recursive: true, force: true });
+  };
+  let child: ChildProcess;
+  try {
+    child = await launch(source, port, dir);
+  } catch (error) {
+    await removeData();
+    throw error;
+  }
+  const url = `mongodb://127.0.0.1:${port}`;
+  return {
+    url,
+    get pid() {
+      return child.pid;
+    },
+    database: (name) => mongoDatabaseUrl(url, name),
+    freeze: () => freezeProcess(child.pid ?? -1),
+    thaw: () => thawProcess(child.pid ?? -1),
+    kill: () => end(child, false),
+    async startAgain() {
+      await end(child, true);
+      child = await launch(source, port, dir);
+    },
+    async stop() {
+      await end(child, options.dir !== undefined);
+      await removeData();
+    },
+  };
+}
+
+function foreignServer(url: string): MongoServer {
+  const refuse = () => {
+    throw new Error('the server of MONGODB_URL is not ours: it is neither stopped nor started');
+  };
+  return {
+    url,
+    pid: undefined,
+    database: (name) => mongoDatabaseUrl(url, name),
+    freeze: async () => refuse(),
+    thaw: refuse,
+    kill: async () => refuse(),
+    startAgain: async () => refuse(),
+    stop: async () => undefined,
+  };
+}
+
+/** Starts the server and waits until it accepts connections. @throws Error with what it wrote when it ends before. */
+async function launch(source: Exclude<MongoSource, { kind: 'url' }>, port: number, dir: string): Promise<ChildProcess> {
   const child = spawn(source.path, argumentsOf(source, port, dir), { stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   let failed: Error | undefined;
@@ -122,10 +176,6 @@ export async function startMongo(
   child.once('error', (cause) => {
     failed = new Error(`${source.path} could not be started`, { cause });
   });
-  const stop = async () => {
-    if (failed === undefined) await end(child, options.dir !== undefined);
-    if (options.dir === undefined) await rm(dir, { recursive: true, force: true });
-  };
   try {
     await eventually(
       `${source.kind} accepts connections`,
@@ -137,10 +187,9 @@ export async function startMongo(
     );
     if (failed) throw failed;
     if (child.exitCode !== null) throw new Error(`${source.kind} ended (${child.exitCode}): ${output.slice(-500)}`);
+    return child;
   } catch (error) {
-    await stop();
+    if (failed === undefined) await end(child, false);
     throw error;
   }
-  const url = `mongodb://127.0.0.1:${port}`;
-  return { url, pid: child.pid, database: (name) => mongoDatabaseUrl(url, name), stop };
 }

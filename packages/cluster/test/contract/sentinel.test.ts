@@ -1,58 +1,14 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join as joinPath } from 'node:path';
-import { eventually, freePort, type RedisProcess, startRedis } from '@meridian/harness';
+import { eventually, startRedisSentinel } from '@meridian/harness';
 import { Redis } from 'ioredis';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openCluster } from '../../src/index.ts';
 import { join, leave, listen, nodeA, nodeRecord, person, roomId } from '../support/world.ts';
 
-/** A master with one replica, watched by one real sentinel. */
-async function startSentinel(): Promise<{ url: string; master: RedisProcess; replica: RedisProcess }> {
-  const master = await startRedis();
-  onTestFinished(() => master.stop());
-  const replica = await startRedis({ args: ['--replicaof', '127.0.0.1', String(master.port)] });
-  onTestFinished(() => replica.stop());
-  const dir = await mkdtemp(joinPath(tmpdir(), 'meridian-sentinel-'));
-  const port = await freePort();
-  const config = joinPath(dir, 'sentinel.conf');
-  await writeFile(
-    config,
-    [
-      `port ${port}`,
-      'bind 127.0.0.1',
-      `dir ${dir}`,
-      `sentinel monitor main 127.0.0.1 ${master.port} 1`,
-      'sentinel down-after-milliseconds main 500',
-      'sentinel failover-timeout main 3000',
-    ].join('\n'),
-  );
-  const sentinel: ChildProcess = spawn('redis-server', [config, '--sentinel'], { stdio: 'ignore' });
-  onTestFinished(async () => {
-    const gone = new Promise((resolve) => sentinel.once('exit', resolve));
-    sentinel.kill('SIGKILL');
-    await gone;
-    await rm(dir, { recursive: true, force: true });
-  });
-  const client = new Redis(port, '127.0.0.1', { retryStrategy: () => 50 });
-  client.on('error', () => {
-    // Until the sentinel listens.
-  });
-  onTestFinished(() => client.disconnect());
-  await eventually('the sentinel knows the master and its replica', async () => {
-    const replicas = await client.call('SENTINEL', 'REPLICAS', 'main');
-    expect(JSON.stringify(replicas)).toContain(String(replica.port));
-    const info = await client.info();
-    expect(info).toContain('status=ok,');
-    expect(info).toContain('slaves=1');
-  });
-  return { url: `redis+sentinel://127.0.0.1:${port}/main`, master, replica };
-}
-
 describe('behind a Sentinel', () => {
   it('a failover costs a moment: commands, subscriptions and the node come back on the new master', async () => {
-    const { url, master, replica } = await startSentinel();
+    const sentinel = await startRedisSentinel();
+    onTestFinished(() => sentinel.stop());
+    const { url, master, replica } = sentinel;
     const cluster = await openCluster({ url, keyPrefix: 'sentinel', commandTimeoutMs: 500 });
     onTestFinished(() => cluster.close());
     const announcement = await cluster.announce(nodeRecord(nodeA), { leaseMs: 3_000, heartbeatMs: 200 });
@@ -63,7 +19,7 @@ describe('behind a Sentinel', () => {
     await eventually('the replica has the room', async () => {
       expect(await direct.hlen(`sentinel:{r:${roomId}}:participants`)).toBe(1);
     });
-    master.process.kill('SIGKILL');
+    await master.kill();
     await eventually(
       'the replica has become the master and is used',
       async () => {
