@@ -6,6 +6,7 @@ import type {
   NodeAnnouncement,
   NodeInbox,
   NodeRegistry,
+  Revocations,
   RoomNames,
   RoomState,
   SessionLeases,
@@ -80,6 +81,7 @@ export interface Cluster {
   readonly locks: Locks;
   readonly chat: ChatOutbox;
   readonly names: RoomNames;
+  readonly revocations: Revocations;
   /** `down` while Redis cannot be commanded. */
   readonly status: ClusterStatus;
   onStatus(listener: (status: ClusterStatus) => void): () => void;

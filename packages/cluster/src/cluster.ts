@@ -23,6 +23,7 @@ import { closedError } from './redis/failures.ts';
 import { Subscriber } from './redis/subscriber.ts';
 import { parseRedisUrl } from './redis/url.ts';
 import { RedisNodeRegistry } from './registry.ts';
+import { RedisRevocations } from './revocations.ts';
 import type { RoomRevisions } from './room-revisions.ts';
 import { RedisRoomState } from './room-state.ts';
 import { NodeSweeper, PeriodicSweeper } from './sweeper.ts';
@@ -47,6 +48,7 @@ class RedisCluster implements Cluster {
   readonly locks: RedisLocks;
   readonly chat: RedisChatOutbox;
   readonly names: RedisRoomNames;
+  readonly revocations: RedisRevocations;
   readonly #logger: ClusterLogger;
   readonly #options: OpenClusterOptions;
   readonly #keys: ReturnType<typeof keysOf>;
@@ -115,6 +117,7 @@ class RedisCluster implements Cluster {
     this.locks = new RedisLocks({ connection, keys, logger });
     this.chat = new RedisChatOutbox({ connection, keys, records, locks: this.locks, logger });
     this.names = new RedisRoomNames(connection, keys);
+    this.revocations = new RedisRevocations({ connection, keys, logger });
     this.#nodeSweeper = new NodeSweeper({ connection, keys, records, rooms: this.rooms, locks: this.locks, logger });
   }
 

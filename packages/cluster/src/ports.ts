@@ -250,6 +250,23 @@ export interface DeadNodeSweeper {
   stop(): Promise<void>;
 }
 
+/** The tokens of a user with a version below `ver` are refused. */
+export interface Revocation {
+  readonly userId: UserId;
+  readonly ver: number;
+}
+
+/**
+ * Who was logged out everywhere of late. Nodes are told over the bus; this is what they read who could not be told:
+ * those that start, or come back after they were cut off.
+ */
+export interface Revocations {
+  /** Kept for `keepMs`: as long as a session token lives. One command. */
+  add(revocations: readonly Revocation[], keepMs: number): Promise<void>;
+  /** Those added at or after `fromMs` (clock of Redis; 0 for all) and the time of the last one. One command. */
+  since(fromMs: number): Promise<{ revocations: Revocation[]; lastMs: number }>;
+}
+
 /** A room's slug and id, each found by the other, for operators' views; written at admission. */
 export interface RoomNames {
   set(roomId: RoomId, slug: RoomSlug): Promise<void>;

@@ -32,6 +32,7 @@ export const SCRIPTS = {
   leases: { attach: other('leases.attach'), end: other('leases.end'), restore: other('leases.restore') },
   chat: { take: other('chat.take'), settle: other('chat.settle') },
   lock: { fence: other('lock.fence') },
+  revocations: { add: other('revocations.add') },
   bus: { say: other('bus.say') },
   clock: other('clock'),
 } as const;

@@ -8,6 +8,7 @@ import { lockSuite } from './locks.ts';
 import { modelSuite } from './model.ts';
 import { nameSuite } from './names.ts';
 import { registrySuite } from './registry.ts';
+import { revocationSuite } from './revocations.ts';
 import { roomSuite } from './rooms.ts';
 import { sweepSuite } from './sweep.ts';
 
@@ -22,6 +23,7 @@ export const suites: readonly ((backend: () => Backend) => void)[] = [
   lockSuite,
   chatSuite,
   nameSuite,
+  revocationSuite,
   closingSuite,
   modelSuite,
 ];
