@@ -1,5 +1,4 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { WebSocket } from '@fastify/websocket';
 import type { SessionLeases } from '@meridian/cluster';
 import { type EndReason, MeridianError, type SessionTokenClaims } from '@meridian/protocol';
 import { offeredProtocols, originAllowed, sessionTokenOf } from '../auth/handshake.ts';
@@ -9,7 +8,7 @@ import type { Logger } from '../logger.ts';
 import { Session } from '../sessions/session.ts';
 import { TokenBucket } from '../token-bucket.ts';
 import { Connection } from './connection.ts';
-import { signallingSocket } from './ws-socket.ts';
+import { type ServerWebSocket, signallingSocket } from './ws-socket.ts';
 
 export interface AttachmentOptions {
   readonly services: Services;
@@ -33,7 +32,7 @@ export class Attachments {
     return this.#open.size;
   }
 
-  accept(webSocket: WebSocket, headers: IncomingHttpHeaders): void {
+  accept(webSocket: ServerWebSocket, headers: IncomingHttpHeaders): void {
     const { services, log } = this.#options;
     const { config, clock, metrics } = services;
     let session: Session | undefined;
