@@ -146,7 +146,7 @@ function mediaOptions(config: NodeConfig, logger: Logger) {
   };
 }
 
-function recordOf(config: NodeConfig, clock: Clock): NodeRecord {
+export function recordOf(config: NodeConfig, clock: Clock): NodeRecord {
   return {
     nodeId: config.nodeId,
     incarnation: randomUUID(),
