@@ -135,18 +135,36 @@ export interface RoomState {
     handover?: boolean;
   }): Promise<Confirmation>;
   /**
-   * Removes a participant with all it published. A newer epoch keeps the place; if it came by a handover from this
-   * epoch, what this one still published on its node goes, and the node is out of the room.
+   * Ends an attachment's part in the room. Who it concerns:
+   * - the participant, if this epoch (or an older one) holds its place: it goes with all it published, also with what is
+   *   left of it on nodes from which it moved. But where it came by a handover, has not left the former node yet,
+   *   and the reason is nobody's wish (a lost connection, dead transports, `moved`, a node that stops), it goes back to
+   *   that node and everybody hears `participant-updated`;
+   * - what a handover has left here: what this epoch still publishes on its node goes, and the node is out of the room.
+   * With `nodeId` only what is on that node, so that a join that failed halfway does not take away what it was to replace.
    */
-  leave(request: { roomId: RoomId; sessionId: SessionId; epoch: Epoch; reason: EndReason }): Promise<boolean>;
-  /** A newer epoch than the participant's is taken over: a resumed session keeps its participant and its media. */
+  leave(request: {
+    roomId: RoomId;
+    sessionId: SessionId;
+    epoch: Epoch;
+    reason: EndReason;
+    nodeId?: NodeId;
+  }): Promise<boolean>;
+  /**
+   * A newer epoch than the participant's is taken over: a resumed session keeps its participant and its media. With
+   * `nodeId` refused (false) when the participant is on another node by now.
+   */
   setConnection(request: {
     roomId: RoomId;
     sessionId: SessionId;
     epoch: Epoch;
     connection: Participant['connection'];
+    nodeId?: NodeId;
   }): Promise<boolean>;
-  /** All five are refused (false) when the participant is gone or a newer epoch holds its place. */
+  /**
+   * All five are refused (false) when the participant is gone or a newer epoch holds its place. A node from which it moves
+   * may publish until it has left. `replaces` of a producer is dropped when that one is gone or another session's.
+   */
   openProducer(roomId: RoomId, epoch: Epoch, producer: ProducerInfo): Promise<boolean>;
   setProducerPaused(roomId: RoomId, producerId: ProducerId, paused: boolean): Promise<boolean>;
   closeProducer(roomId: RoomId, producerId: ProducerId): Promise<boolean>;
@@ -165,7 +183,8 @@ export interface RoomState {
   /** Lifts the mark: the owner opens the room again. */
   reopen(roomId: RoomId): Promise<void>;
   /**
-   * Puts a node's own participants and what they publish back after Redis lost them. Older epochs give way. What the
+   * Puts a node's own participants and what they publish back after Redis lost them. Older epochs give way; but those of
+   * the same stay in the room (one `joinedAtMs`) on two nodes are a move under way, whichever is put back first. What the
    * node held before it dropped out and does not put back within its lease time is swept.
    */
   restore(

@@ -70,6 +70,7 @@ export class RedisRoomState implements RoomState {
     tokenId: string;
     tokenTtlMs: number;
     nodeId: NodeId;
+    handover?: boolean;
   }): Promise<Confirmation> {
     const { hosted, terms, keys, records, revisions } = this.#options;
     const { roomId, sessionId, epoch, nodeId } = request;
@@ -81,14 +82,21 @@ export class RedisRoomState implements RoomState {
         SCRIPTS.rooms.confirm,
         REPLIES.confirm,
         roomId,
-        [sessionId, epoch, nodeId, Math.max(1, Math.ceil(request.tokenTtlMs)), term],
+        [
+          sessionId,
+          epoch,
+          nodeId,
+          Math.max(1, Math.ceil(request.tokenTtlMs)),
+          term,
+          request.handover === true ? '1' : '0',
+        ],
         [keys.burntToken(roomId, request.tokenId)],
       );
       if (reply[0] !== 'confirmed') return { confirmed: false, reason: reply[0] };
       const [, before, newcomer, raw] = reply;
       revisions.entered(nodeId, roomId, before, newcomer === 1);
       if (terms.isLost(nodeId)) {
-        await this.leave({ roomId, sessionId, epoch, reason: 'node-lost' });
+        await this.leave({ roomId, sessionId, epoch, reason: 'node-lost', nodeId });
         terms.assertNotLost(nodeId);
       }
       let snapshot = records.snapshot(roomId, raw);
@@ -104,9 +112,16 @@ export class RedisRoomState implements RoomState {
     }
   }
 
-  async leave(request: { roomId: RoomId; sessionId: SessionId; epoch: Epoch; reason: EndReason }): Promise<boolean> {
+  async leave(request: {
+    roomId: RoomId;
+    sessionId: SessionId;
+    epoch: Epoch;
+    reason: EndReason;
+    nodeId?: NodeId;
+  }): Promise<boolean> {
     const { roomId, sessionId, epoch, reason } = request;
-    const reply = await this.#run(SCRIPTS.rooms.leave, REPLIES.leave, roomId, [sessionId, epoch, reason]);
+    const args = [sessionId, epoch, reason, request.nodeId ?? ''];
+    const reply = await this.#run(SCRIPTS.rooms.leave, REPLIES.leave, roomId, args);
     if (reply[0] === 0) return false;
     const [, nodeId, gone, revision] = reply;
     if (gone === 1) {
@@ -121,9 +136,11 @@ export class RedisRoomState implements RoomState {
     sessionId: SessionId;
     epoch: Epoch;
     connection: Participant['connection'];
+    nodeId?: NodeId;
   }): Promise<boolean> {
     const { roomId, sessionId, epoch, connection } = request;
-    return this.#run(SCRIPTS.rooms.setConnection, REPLIES.flag, roomId, [sessionId, epoch, connection]);
+    const args = [sessionId, epoch, connection, request.nodeId ?? ''];
+    return this.#run(SCRIPTS.rooms.setConnection, REPLIES.flag, roomId, args);
   }
 
   openProducer(roomId: RoomId, epoch: Epoch, producer: ProducerInfo): Promise<boolean> {
@@ -222,7 +239,7 @@ export class RedisRoomState implements RoomState {
     const { terms } = this.#options;
     for (;;) {
       const term = terms.of(published.nodeId);
-      const stored = encode({ ...published, term });
+      const stored = encode({ ...published, term, epoch });
       const opened = await this.#run(SCRIPTS.rooms.openProducer, REPLIES.flag, roomId, [kind, epoch, id, stored]);
       if (!opened || terms.of(published.nodeId) === term) return opened;
     }

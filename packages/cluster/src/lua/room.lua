@@ -25,15 +25,42 @@ local function emit(event)
   end
 end
 
-local function get(key, field)
-  return record(redis.call('HGET', key, field), FIELDS[key])
+-- A participant that moves is on several nodes: where its newest epoch is, and in `halves` those that it comes from,
+-- oldest first, until they have left: { nodeId, region, epoch, term } each.
+local function halves_of(stored)
+  return stored.halves or {}
 end
 
--- What others see of a participant or a producer: without the term of its node.
-local function visible(stored)
+local function whole_halves(halves)
+  if halves == nil then return true end
+  if type(halves) ~= 'table' then return false end
+  for _, half in ipairs(halves) do
+    if type(half) ~= 'table' or type(half.nodeId) ~= 'string' or type(half.epoch) ~= 'number' then return false end
+  end
+  return true
+end
+
+local function read(key, text)
+  local stored = record(text, FIELDS[key])
+  if stored and key == PARTICIPANTS and not whole_halves(stored.halves) then return nil end
+  return stored
+end
+
+local function get(key, field)
+  return read(key, redis.call('HGET', key, field))
+end
+
+-- What others see: without what only these scripts need. Everybody sees a participant's epoch; that of a producer
+-- says which attachment of its session published it.
+local HIDDEN = {
+  participant = { term = true, halves = true, knownAs = true },
+  published = { term = true, epoch = true },
+}
+
+local function visible(stored, kind)
   local shown = {}
   for name, value in pairs(stored) do
-    if name ~= 'term' then shown[name] = value end
+    if not HIDDEN[kind][name] then shown[name] = value end
   end
   return shown
 end
@@ -53,7 +80,7 @@ end
 
 local function each(key, visit)
   local all = redis.call('HGETALL', key)
-  for i = 1, #all, 2 do visit(all[i], record(all[i + 1], FIELDS[key])) end
+  for i = 1, #all, 2 do visit(all[i], read(key, all[i + 1])) end
 end
 
 -- Closes producers and data producers for which `match` holds; unreadable records go with them.
@@ -83,12 +110,24 @@ local function tidy()
   end
 end
 
+-- What an attachment and older ones of its session have published on a node.
+local function close_half(session, node, epoch)
+  close_published(function(published)
+    return published.sessionId == session and published.nodeId == node and (published.epoch or 0) <= epoch
+  end)
+end
+
+local function exit_all(stored)
+  exit(stored.nodeId)
+  for _, half in ipairs(halves_of(stored)) do exit(half.nodeId) end
+end
+
 local function remove(stored, reason)
   local session = stored.sessionId
   close_published(function(published) return published.sessionId == session end)
   redis.call('HDEL', PARTICIPANTS, session)
   emit({ type = 'participant-left', sessionId = session, epoch = stored.epoch, reason = reason })
-  exit(stored.nodeId)
+  exit_all(stored)
 end
 
 -- Writes a participant in place of what its session had (an older epoch, maybe on another node).
@@ -96,10 +135,80 @@ local function take_place(current, stored)
   enter(stored.nodeId)
   if current then
     close_published(function(published) return published.sessionId == stored.sessionId end)
+    -- One stay in the room has one time of joining: by it a takeover is told from a move.
+    stored.joinedAtMs = math.max(stored.joinedAtMs, (tonumber(current.joinedAtMs) or 0) + 1)
   end
   put_participant(stored)
-  emit({ type = 'participant-joined', participant = visible(stored) })
-  if current then exit(current.nodeId) end
+  emit({ type = 'participant-joined', participant = visible(stored, 'participant') })
+  if current then exit_all(current) end
+end
+
+-- The epoch by which a participant's node knows it: another one than the others see after it came back to a half.
+local function own_epoch(stored)
+  return stored.knownAs or stored.epoch
+end
+
+-- May this attachment change the participant? Nobody older than it may.
+local function holds(stored, epoch)
+  return stored.epoch <= epoch or stored.knownAs == epoch
+end
+
+local function set_halves(stored, halves)
+  stored.halves = #halves > 0 and halves or nil
+end
+
+-- Takes out the halves that match, with what they published. The caller writes the participant. Nodes leave the room
+-- at the end of the caller (`after` collects them), when they have heard all of it.
+local function drop_halves(stored, match, after)
+  local kept = {}
+  for _, half in ipairs(halves_of(stored)) do
+    if match(half) then
+      close_half(stored.sessionId, half.nodeId, half.epoch)
+      after[#after + 1] = half.nodeId
+    else
+      kept[#kept + 1] = half
+    end
+  end
+  set_halves(stored, kept)
+  return #after > 0
+end
+
+-- Moves a participant to another node. Where it comes from stays until it leaves there; a half on the node to which
+-- it moves is over, since a node has one attachment of a session.
+local function hand_over(current, stored)
+  local after = {}
+  enter(stored.nodeId)
+  drop_halves(current, function(half) return half.nodeId == stored.nodeId end, after)
+  local halves = halves_of(current)
+  halves[#halves + 1] = {
+    nodeId = current.nodeId,
+    region = current.region,
+    epoch = own_epoch(current),
+    term = current.term,
+  }
+  stored.halves = halves
+  stored.joinedAtMs = current.joinedAtMs
+  put_participant(stored)
+  emit({ type = 'participant-updated', participant = visible(stored, 'participant') })
+  for _, node in ipairs(after) do exit(node) end
+end
+
+-- The newest attachment is gone in a way that nobody wanted, and the one before it is still there: the participant
+-- goes back to it. Its epoch rises once more, so that nothing that comes late from the lost one concerns it; the node
+-- to which it returns goes on under the epoch that it knows.
+local function hand_back(current)
+  local halves = halves_of(current)
+  local half = table.remove(halves)
+  local lost = { node = current.nodeId, epoch = own_epoch(current) }
+  current.nodeId, current.term, current.knownAs = half.nodeId, half.term, half.epoch
+  current.region = half.region or current.region
+  current.epoch = current.epoch + 1
+  current.connection = 'connected'
+  set_halves(current, halves)
+  put_participant(current)
+  emit({ type = 'participant-updated', participant = visible(current, 'participant') })
+  close_half(current.sessionId, lost.node, lost.epoch)
+  exit(lost.node)
 end
 
 -- A participant that cannot be read would keep its room alive for ever.
@@ -108,6 +217,7 @@ local function drop_unreadable()
   each(PARTICIPANTS, function(session, stored)
     if stored then
       count[stored.nodeId] = (count[stored.nodeId] or 0) + 1
+      for _, half in ipairs(halves_of(stored)) do count[half.nodeId] = (count[half.nodeId] or 0) + 1 end
     else
       broken = true
       redis.call('HDEL', PARTICIPANTS, session)

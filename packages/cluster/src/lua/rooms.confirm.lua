@@ -1,4 +1,5 @@
--- KEYS 8 burnt token; ARGV 3 session, 4 epoch, 5 node, 6 how long the token lives (ms), 7 term of the node
+-- KEYS 8 burnt token; ARGV 3 session, 4 epoch, 5 node, 6 how long the token lives (ms), 7 term of the node,
+-- 8 '1' for a move from another node
 local TOKEN = KEYS[8]
 local session, epoch, node = ARGV[3], tonumber(ARGV[4]), ARGV[5]
 local token_ms, term = tonumber(ARGV[6]), tonumber(ARGV[7])
@@ -25,7 +26,11 @@ local stored = {
   term = term,
 }
 redis.call('HDEL', PLACES, session)
-take_place(current, stored)
+if ARGV[8] == '1' and current and current.nodeId ~= node then
+  hand_over(current, stored)
+else
+  take_place(current, stored)
+end
 if reserved.duplicates == 'replace' then
   each(PARTICIPANTS, function(other, held)
     if held and other ~= session and held.userId == reserved.userId then remove(held, 'replaced') end

@@ -3,29 +3,56 @@ local node, term = ARGV[3], tonumber(ARGV[4])
 local before = revision
 if redis.call('EXISTS', ENDED) == 1 then return { whole(before), snapshot() } end
 
+-- The epoch under which this node holds a session.
 local mine = {}
+
+-- The participant is on another node under a newer epoch, but it is the same stay in the room: it has moved, and this
+-- is what it has not left yet.
+local function restore_half(current, own)
+  local halves, known = halves_of(current), false
+  for _, half in ipairs(halves) do
+    if half.nodeId == node then
+      half.epoch, half.term, known = own.epoch, term, true
+    end
+  end
+  if not known then
+    enter(node)
+    halves[#halves + 1] = { nodeId = node, region = own.region, epoch = own.epoch, term = term }
+    table.sort(halves, function(a, b) return a.epoch < b.epoch end)
+  end
+  current.halves = halves
+  put_participant(current)
+end
+
 for _, own in ipairs(cjson.decode(ARGV[5])) do
   local current = get(PARTICIPANTS, own.sessionId)
+  local same_stay = current and current.joinedAtMs == own.joinedAtMs
+  local restored = true
   own.term = term
-  if current and current.epoch == own.epoch and current.nodeId == node then
+  if current and current.nodeId == node and own_epoch(current) == own.epoch then
     local changed = current.connection ~= own.connection
-    own.joinedAtMs = current.joinedAtMs
-    put_participant(own)
-    if changed then emit({ type = 'participant-updated', participant = visible(own) }) end
-    mine[own.sessionId] = true
+    current.connection, current.term = own.connection, term
+    put_participant(current)
+    if changed then emit({ type = 'participant-updated', participant = visible(current, 'participant') }) end
+  elseif same_stay and current.nodeId ~= node and current.epoch > own.epoch then
+    restore_half(current, own)
+  elseif same_stay and current.nodeId ~= node and current.epoch < own.epoch then
+    hand_over(current, own)
   elseif not current or current.epoch < own.epoch then
     take_place(current, own)
-    mine[own.sessionId] = true
+  else
+    restored = false
   end
+  if restored then mine[own.sessionId] = own.epoch end
 end
 
 for _, own in ipairs(cjson.decode(ARGV[6])) do
   if mine[own.sessionId] then
     local stored = get(PRODUCERS, own.producerId)
-    own.term = term
+    own.term, own.epoch = term, mine[own.sessionId]
     redis.call('HSET', PRODUCERS, own.producerId, cjson.encode(own))
     if not stored then
-      emit({ type = 'producer-opened', producer = visible(own) })
+      emit({ type = 'producer-opened', producer = visible(own, 'published') })
     elseif stored.paused ~= own.paused then
       emit({ type = 'producer-updated', producerId = own.producerId, paused = own.paused })
     end
@@ -35,9 +62,9 @@ end
 for _, own in ipairs(cjson.decode(ARGV[7])) do
   if mine[own.sessionId] then
     local known = redis.call('HEXISTS', DATA, own.dataProducerId) == 1
-    own.term = term
+    own.term, own.epoch = term, mine[own.sessionId]
     redis.call('HSET', DATA, own.dataProducerId, cjson.encode(own))
-    if not known then emit({ type = 'data-producer-opened', dataProducer = visible(own) }) end
+    if not known then emit({ type = 'data-producer-opened', dataProducer = visible(own, 'published') }) end
   end
 end
 return { whole(before), snapshot() }

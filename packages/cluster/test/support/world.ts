@@ -3,6 +3,7 @@ import {
   DataProducerId,
   type DataProducerInfo,
   type DuplicatePolicy,
+  type EndReason,
   Epoch,
   NodeId,
   type NodeRecord,
@@ -23,6 +24,7 @@ import type { Backend } from './backend.ts';
 
 export const nodeA = NodeId.parse('node-a');
 export const nodeB = NodeId.parse('node-b');
+export const nodeC = NodeId.parse('node-c');
 export const roomId = RoomId.parse('room-1');
 
 let counter = 0;
@@ -169,6 +171,28 @@ export async function join(
   if (!confirmation.confirmed) throw new Error(`not confirmed: ${confirmation.reason}`);
   return lease;
 }
+
+/** The second half of a move: attached on another node, admitted, confirmed as a handover. */
+export async function handOver(cluster: Cluster, who: Person, nodeId: NodeId, room = roomId) {
+  const lease = await attach(cluster, who, nodeId, room);
+  const admission = await admit(cluster, lease, { room });
+  if (!admission.admitted) throw new Error(`not admitted: ${admission.reason}`);
+  const { sessionId, epoch } = lease;
+  const confirmation = await cluster.rooms.confirm({
+    roomId: room,
+    sessionId,
+    epoch,
+    nodeId,
+    tokenId: newTokenId(),
+    tokenTtlMs: 60_000,
+    handover: true,
+  });
+  return { lease, confirmation };
+}
+
+/** As a node says it: of what it has itself. */
+export const leaveFrom = (cluster: Cluster, { sessionId, epoch, nodeId }: SessionLease, reason: EndReason) =>
+  cluster.rooms.leave({ roomId, sessionId, epoch, reason, nodeId });
 
 export const leave = (cluster: Cluster, lease: SessionLease, room = roomId) =>
   cluster.rooms.leave({ roomId: room, sessionId: lease.sessionId, epoch: lease.epoch, reason: 'left' });
