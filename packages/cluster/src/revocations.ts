@@ -11,8 +11,11 @@ import { SCRIPTS } from './scripts.ts';
 const Member = z
   .string()
   .regex(/^[^:]+:\d{1,15}$/)
-  .transform((text) => text.split(':'))
-  .pipe(z.tuple([UserId, z.coerce.number().int()]));
+  .transform((text) => {
+    const [userId = '', ver = ''] = text.split(':');
+    return { userId, ver: Number(ver) };
+  })
+  .pipe(z.object({ userId: UserId, ver: z.int().nonnegative() }));
 
 /** One sorted set for all users: its members say who and which version, its scores when. */
 export class RedisRevocations implements Revocations {
@@ -42,7 +45,7 @@ export class RedisRevocations implements Revocations {
     for (let i = 0; i + 1 < flat.length; i += 2) {
       lastMs = Math.max(lastMs, Number(flat[i + 1]) || 0);
       const member = Member.safeParse(flat[i]);
-      if (member.success) revocations.push({ userId: member.data[0], ver: member.data[1] });
+      if (member.success) revocations.push(member.data);
       else this.#logger.warn({ what: 'revocation' }, 'a record in Redis is broken; it is skipped');
     }
     return { revocations, lastMs };

@@ -40,6 +40,12 @@ export class Metrics {
     'code',
   ]);
   readonly #chatLines = this.#counter('meridian_chat_lines_stored_total', 'Chat lines written to the store.', []);
+  readonly #revocations = this.#histogram({
+    name: 'meridian_revocation_seconds',
+    help: 'From a log-out everywhere until every live node had ended the sessions.',
+    labelNames: [] as const,
+    buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 15, 60],
+  });
   readonly #redisUp = this.#gauge('meridian_redis_up', '1 while Redis can be commanded.');
 
   constructor(sources: { passwordsPending: () => number }) {
@@ -66,6 +72,10 @@ export class Metrics {
 
   chatLinesStored(lines: number): void {
     this.#chatLines.inc(lines);
+  }
+
+  revocation(seconds: number): void {
+    this.#revocations.observe(seconds);
   }
 
   redisCommand(command: string, ms: number, ok: boolean): void {

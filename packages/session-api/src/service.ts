@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { type Cluster, openCluster } from '@meridian/cluster';
-import { MeridianError } from '@meridian/protocol';
+import { MeridianError, NodeId } from '@meridian/protocol';
 import { openStore, type Store } from '@meridian/store';
 import { AttemptWindow } from './accounts/attempts.ts';
 import { type PasswordHasher, Passwords } from './accounts/passwords.ts';
@@ -20,6 +20,7 @@ import { RoomAccess } from './rooms/access.ts';
 import { RoomNaming } from './rooms/naming.ts';
 import type { Services } from './services.ts';
 import { Placer } from './sessions/placer.ts';
+import { Revoker } from './sessions/revoker.ts';
 import { TokenIssuer } from './tokens/issue.ts';
 import { KeyRing } from './tokens/key-ring.ts';
 import { TokenVerifier } from './tokens/verify.ts';
@@ -129,6 +130,20 @@ async function compose(
   });
   opened.add(() => cluster.close());
   metrics.redisUp(cluster.status === 'up');
+  // An address on the bus, of this process alone and without an entry among the nodes: nobody is placed on it.
+  const inbox = await cluster.inbox(NodeId.parse(`api-${randomBytes(8).toString('hex')}`));
+  const revoker = new Revoker({
+    marks: cluster.revocations,
+    registry: cluster.registry,
+    inbox,
+    keepMs: lifetimes.nodeTokensMs,
+    log: logger,
+    metrics,
+  });
+  opened.add(() => revoker.close());
+  cluster.onStatus((status) => {
+    if (status === 'up') void revoker.restore();
+  });
 
   const verifier = new TokenVerifier({ keys, issuer: config.publicUrl, now });
   const attempts = () =>
@@ -163,6 +178,7 @@ async function compose(
       onFailed: (err) => logger.warn({ err }, 'the name of a room was not written'),
     }),
     placer: new Placer({ registry: cluster.registry, metrics, random: () => random.fraction() }),
+    revoker,
     locate,
     metrics,
   };

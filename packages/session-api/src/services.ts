@@ -11,6 +11,7 @@ import type { Metrics } from './metrics.ts';
 import type { RoomAccess } from './rooms/access.ts';
 import type { RoomNaming } from './rooms/naming.ts';
 import type { Placer } from './sessions/placer.ts';
+import type { Revoker } from './sessions/revoker.ts';
 import type { TokenIssuer } from './tokens/issue.ts';
 import type { KeyRing } from './tokens/key-ring.ts';
 import type { TokenVerifier } from './tokens/verify.ts';
@@ -32,6 +33,7 @@ export interface Services {
   readonly rooms: RoomAccess;
   readonly naming: RoomNaming;
   readonly placer: Placer;
+  readonly revoker: Revoker;
   readonly locate: Locate;
   readonly metrics: Metrics;
 }

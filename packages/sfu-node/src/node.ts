@@ -5,7 +5,7 @@ import { type EndReason, MeridianError } from '@meridian/protocol';
 import type { SigningKeys } from './auth/signing-keys.ts';
 import { TokenVerifier } from './auth/token-verifier.ts';
 import { Chores } from './chores.ts';
-import type { Clock } from './clock.ts';
+import type { Cancel, Clock } from './clock.ts';
 import type { NodeConfig } from './config.ts';
 import type { Services } from './handlers/context.ts';
 import type { Readiness } from './http/routes.ts';
@@ -16,6 +16,7 @@ import { Presence } from './presence.ts';
 import { RelayManager } from './relay/relay-manager.ts';
 import { NodeRooms } from './rooms/node-rooms.ts';
 import { SessionEnder } from './sessions/end-session.ts';
+import { RevokedTokens } from './sessions/revocations.ts';
 import { Sessions } from './sessions/sessions.ts';
 import { Attachments } from './signalling/attach.ts';
 import { Lanes } from './signalling/lanes.ts';
@@ -55,6 +56,7 @@ export function createNode(options: NodeOptions): SfuNodeCore {
   let accepting = true;
   let announcement: NodeAnnouncement | undefined;
   let presence: Presence | undefined;
+  let offRestored: Cancel | undefined;
 
   const chores = new Chores({ clock, log, random });
   const sessions = new Sessions();
@@ -99,6 +101,16 @@ export function createNode(options: NodeOptions): SfuNodeCore {
       void ender.leaveRoom(roomId, sessionId, epoch, 'connection-lost');
     },
   });
+  const revoked = new RevokedTokens({
+    marks: cluster.revocations,
+    clock,
+    log,
+    endOlder(userId, ver) {
+      const older = sessions.all.filter(({ claims }) => claims.sub === userId && (claims.ver ?? ver) < ver);
+      for (const session of older) void ender.endAttachment(session, 'token-revoked');
+      return older.length;
+    },
+  });
   const services: Services = {
     nodeId,
     config,
@@ -108,6 +120,7 @@ export function createNode(options: NodeOptions): SfuNodeCore {
     media,
     sessions,
     ender,
+    revoked,
     rooms,
     relays,
     chores,
@@ -157,7 +170,10 @@ export function createNode(options: NodeOptions): SfuNodeCore {
   });
 
   inbox.onRoomEvent((envelope) => rooms.receive(envelope));
-  inbox.onGap((roomId) => rooms.gap(roomId));
+  inbox.onGap((roomId) => {
+    rooms.gap(roomId);
+    if (roomId === undefined) void revoked.read('all');
+  });
   inbox.onNotice('chat.line', ({ roomId, message }) => {
     rooms.find(roomId)?.broadcast(encodeNotification('chat', { message }), message.sessionId);
   });
@@ -165,6 +181,11 @@ export function createNode(options: NodeOptions): SfuNodeCore {
     const session = sessions.find(sessionId);
     if (session?.state.phase !== 'joined' || session.state.participant.roomId !== roomId) return { ended: false };
     return { ended: await ender.endSession(sessionId, epoch, reason) };
+  });
+  inbox.handle('user.revoke', async (revocation) => {
+    const ended = revoked.revoke(revocation);
+    if (ended > 0) log.info({ userId: revocation.userId, ended }, 'a user logged out everywhere');
+    return { ended };
   });
   inbox.handle('ping', async () => ({ nodeId, timeMs: clock.wallNow() }));
 
@@ -183,6 +204,8 @@ export function createNode(options: NodeOptions): SfuNodeCore {
     },
     announcedAs(standing) {
       announcement = standing;
+      void revoked.read('all');
+      offRestored = standing.on('restored', () => void revoked.read('all'));
       presence = new Presence({
         announcement: standing,
         leases: cluster.leases,
@@ -203,6 +226,8 @@ export function createNode(options: NodeOptions): SfuNodeCore {
     },
     async close() {
       presence?.close();
+      offRestored?.();
+      revoked.close();
       relays.close();
       rooms.close();
       offDied();

@@ -9,6 +9,7 @@ import type { NodeMetrics } from '../metrics/node-metrics.ts';
 import type { RelayManager } from '../relay/relay-manager.ts';
 import type { NodeRooms } from '../rooms/node-rooms.ts';
 import type { SessionEnder } from '../sessions/end-session.ts';
+import type { RevokedTokens } from '../sessions/revocations.ts';
 import type { Session } from '../sessions/session.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { Lanes, Order } from '../signalling/lanes.ts';
@@ -27,6 +28,8 @@ export interface Services {
   readonly inbox: NodeInbox;
   readonly sessions: Sessions;
   readonly ender: SessionEnder;
+  /** Who was logged out everywhere. */
+  readonly revoked: RevokedTokens;
   readonly rooms: NodeRooms;
   readonly relays: RelayManager;
   readonly chores: Chores;

@@ -101,6 +101,7 @@ export class Attachments {
     if (!originAllowed(config.allowedOrigins, headers.origin)) throw new MeridianError('origin-refused');
     const claims = await tokens.session(sessionTokenOf(offeredProtocols(headers['sec-websocket-protocol'])));
     metrics.attachStep('verify', clock.now() - startedMs);
+    if (services.revoked.isRevoked(claims)) throw new MeridianError('token-revoked');
     const refused = refusal();
     if (refused !== undefined) throw refused;
     // A page that is gone already must not raise the epoch of the one that came after it.
@@ -118,6 +119,11 @@ export class Attachments {
     if (connection.closed) {
       await this.#giveBack(session);
       throw new MeridianError('session-lost');
+    }
+    // The user may have logged out everywhere while the lease was written.
+    if (services.revoked.isRevoked(claims)) {
+      await ender.endAttachment(session, 'token-revoked');
+      throw new MeridianError('token-revoked');
     }
     const older = sessions.put(session);
     if (older !== undefined) void ender.endAttachment(older, 'replaced');

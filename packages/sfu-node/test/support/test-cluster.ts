@@ -95,10 +95,15 @@ export class TestCluster {
     node: SfuNode,
     nodeId: string,
     sessionId: string = `s-${randomUUID().slice(0, 8)}`,
-    options: { userId?: string; headers?: Record<string, string>; signing?: SigningOptions } = {},
+    options: { userId?: string; ver?: number; headers?: Record<string, string>; signing?: SigningOptions } = {},
   ): Promise<Attached> {
     const token = await this.issuer.session(
-      { sessionId, nodeId, ...(options.userId === undefined ? {} : { userId: options.userId }) },
+      {
+        sessionId,
+        nodeId,
+        ...(options.userId === undefined ? {} : { userId: options.userId }),
+        ...(options.ver === undefined ? {} : { ver: options.ver }),
+      },
       options.signing,
     );
     const client = TestClient.withToken(node.url, token, options.headers);
@@ -146,17 +151,16 @@ export class TestCluster {
     options: {
       sessionId?: string;
       userId?: string;
+      ver?: number;
       grants?: Grants;
       autoSubscribe?: boolean;
       rtpCapabilities?: RtpCapabilities;
     } = {},
   ): Promise<Joined> {
-    const attached = await this.attach(
-      node,
-      nodeId,
-      options.sessionId,
-      options.userId === undefined ? {} : { userId: options.userId },
-    );
+    const attached = await this.attach(node, nodeId, options.sessionId, {
+      ...(options.userId === undefined ? {} : { userId: options.userId }),
+      ...(options.ver === undefined ? {} : { ver: options.ver }),
+    });
     const roomToken = await this.roomToken(
       attached,
       roomId,

@@ -93,7 +93,14 @@ export class TokenIssuer {
   }
 
   session(
-    claims: { sessionId: string; userId?: string; name?: string; nodeId: NodeId | string; roomHint?: string },
+    claims: {
+      sessionId: string;
+      userId?: string;
+      name?: string;
+      nodeId: NodeId | string;
+      roomHint?: string;
+      ver?: number;
+    },
     options: SigningOptions = {},
   ): Promise<string> {
     return this.sign(
@@ -103,6 +110,7 @@ export class TokenIssuer {
         sid: claims.sessionId,
         aud: claims.nodeId,
         ...(claims.roomHint === undefined ? {} : { roomHint: claims.roomHint }),
+        ...(claims.ver === undefined ? {} : { ver: claims.ver }),
       },
       { typ: TOKEN_TYPES.session, ...options },
     );

@@ -4,14 +4,14 @@ import { callerOf, signedIn } from '../../accounts/user-view.ts';
 import { signInLimit } from '../../http/limits.ts';
 import type { Route } from '../../http/route.ts';
 
-export const changePassword: Route = (app, { config, auth, attempts, passwords, store, issuer }) => {
+export const changePassword: Route = (app, { config, auth, attempts, passwords, store, issuer, revoker }) => {
   app.route({
     method: 'POST',
     url: '/v1/me/password',
     config: { auth: 'user', rateLimit: signInLimit(config), errors: ['bad-credentials', 'forbidden'] },
     schema: {
       tags: ['users'],
-      summary: 'Change the password; every older token ends, the answer holds a new one',
+      summary: 'Change the password; every older token ends with its calls, the answer holds a new one',
       body: ChangePasswordRequest,
       response: { 200: UserTokenReply },
     },
@@ -26,6 +26,7 @@ export const changePassword: Route = (app, { config, auth, attempts, passwords, 
       attempts.login.succeeded(emailKey(user.email));
       const changed = await store.users.changePassword(userId, await passwords.hash(request.body.next));
       if (changed === undefined) throw new MeridianError('token-revoked');
+      await revoker.revoke({ userId, ver: changed.tokenVersion });
       return signedIn(issuer, callerOf(changed));
     },
   });
