@@ -75,6 +75,7 @@ export function keysOf(prefix: string) {
     }),
     /** Matches the `nodes` key of every room that has participants. */
     activeRooms: `${prefix}:{r:*}:nodes`,
+    expelled: (roomId: RoomId) => `${room(roomId)}:expelled`,
     burntToken: (roomId: RoomId, tokenId: string) => `${room(roomId)}:jti:${tokenId}`,
     slug: (slug: RoomSlug) => `${prefix}:{s:${slug}}:room`,
     slugOf: (roomId: RoomId) => `${room(roomId)}:slug`,

@@ -92,7 +92,13 @@ export interface SessionLeases {
 export type Admission =
   | { readonly admitted: true; readonly expiresInMs: number }
   /** `session-replaced`: a newer epoch of the same session holds the place already. */
-  | { readonly admitted: false; readonly reason: 'room-full' | 'duplicate' | 'room-ended' | 'session-replaced' };
+  | {
+      readonly admitted: false;
+      /** `members-only`: the room was made private a moment ago. */
+      readonly reason: 'room-full' | 'duplicate' | 'room-ended' | 'session-replaced' | 'members-only';
+    }
+  /** Was put out of the room and may not come back yet. */
+  | { readonly admitted: false; readonly reason: 'expelled'; readonly retryAfterMs: number };
 
 export type Confirmation =
   | { readonly confirmed: true; readonly self: Participant; readonly snapshot: RoomSnapshot }
@@ -112,6 +118,8 @@ export interface RoomState {
     lease: SessionLease;
     capacity: number;
     duplicates: DuplicatePolicy;
+    /** Neither owner nor member; default false. */
+    visitor?: boolean;
   }): Promise<Admission>;
   /**
    * Burns the token's id and turns the reserved place into a participant; the caller's node is in
@@ -180,6 +188,19 @@ export interface RoomState {
    * (default a day, for a room that is being deleted).
    */
   end(roomId: RoomId, options?: { closedForMs?: number }): Promise<void>;
+  /**
+   * Puts a user (all sessions of theirs), or everybody but those named, out of the room: participants leave with `reason`,
+   * places that were promised are taken back, and for `forMs` they are neither admitted nor put back by a node that was cut
+   * off (of visitors: whoever is admitted as one). Their nodes hear of it as of every leave. Returns how many had to go.
+   */
+  expel(request: {
+    roomId: RoomId;
+    who: { readonly userId: UserId } | { readonly allBut: readonly UserId[] };
+    reason: EndReason;
+    forMs: number;
+  }): Promise<number>;
+  /** Takes an expulsion back; with `invitedAtMs` only one that was said before that. */
+  readmit(roomId: RoomId, who: { userId: UserId; invitedAtMs?: number } | 'visitors'): Promise<void>;
   /** Lifts the mark: the owner opens the room again. */
   reopen(roomId: RoomId): Promise<void>;
   /**

@@ -44,7 +44,8 @@ export const REPLIES = {
   flag: z.union([z.literal(0), z.literal(1)]).transform((flag) => flag === 1),
   admit: z.union([
     z.tuple([z.literal('admitted'), number]),
-    z.tuple([z.enum(['room-full', 'duplicate', 'room-ended', 'session-replaced'])]),
+    z.tuple([z.literal('expelled'), number]),
+    z.tuple([z.enum(['room-full', 'duplicate', 'room-ended', 'session-replaced', 'members-only'])]),
   ]),
   confirm: z.union([
     z.tuple([z.literal('confirmed'), number, z.union([z.literal(0), z.literal(1)]), snapshotReply]),

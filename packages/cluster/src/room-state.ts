@@ -13,6 +13,7 @@ import {
   type RoomSnapshot,
   type SessionId,
   type SessionLease,
+  type UserId,
 } from '@meridian/protocol';
 import type { z } from 'zod';
 import type { HostedRooms, NodeTerms } from './hosted-rooms.ts';
@@ -53,14 +54,46 @@ export class RedisRoomState implements RoomState {
     lease: SessionLease;
     capacity: number;
     duplicates: DuplicatePolicy;
+    visitor?: boolean;
   }): Promise<Admission> {
-    const reply = await this.#run(SCRIPTS.rooms.admit, REPLIES.admit, request.roomId, [
-      encode(request.lease),
-      request.capacity,
-      request.duplicates,
-      this.#options.placeMs,
-    ]);
-    return reply[0] === 'admitted' ? { admitted: true, expiresInMs: reply[1] } : { admitted: false, reason: reply[0] };
+    const { placeMs, keys } = this.#options;
+    const reply = await this.#run(
+      SCRIPTS.rooms.admit,
+      REPLIES.admit,
+      request.roomId,
+      [encode(request.lease), request.capacity, request.duplicates, placeMs, request.visitor === true ? '1' : '0'],
+      [keys.expelled(request.roomId)],
+    );
+    switch (reply[0]) {
+      case 'admitted':
+        return { admitted: true, expiresInMs: reply[1] };
+      case 'expelled':
+        return { admitted: false, reason: 'expelled', retryAfterMs: reply[1] };
+      default:
+        return { admitted: false, reason: reply[0] };
+    }
+  }
+
+  async expel(request: {
+    roomId: RoomId;
+    who: { readonly userId: UserId } | { readonly allBut: readonly UserId[] };
+    reason: EndReason;
+    forMs: number;
+  }): Promise<number> {
+    const { roomId, who, reason, forMs } = request;
+    const [userId, stay] = 'userId' in who ? [who.userId, []] : ['', who.allBut];
+    return this.#run(
+      SCRIPTS.rooms.expel,
+      REPLIES.count,
+      roomId,
+      [userId, encode(stay), reason, Math.ceil(forMs)],
+      [this.#options.keys.expelled(roomId)],
+    );
+  }
+
+  async readmit(roomId: RoomId, who: { userId: UserId; invitedAtMs?: number } | 'visitors'): Promise<void> {
+    const args = who === 'visitors' ? ['', ''] : [who.userId, who.invitedAtMs ?? ''];
+    await this.#run(SCRIPTS.rooms.readmit, REPLIES.flag, roomId, args, [this.#options.keys.expelled(roomId)]);
   }
 
   async confirm(request: {
@@ -209,13 +242,13 @@ export class RedisRoomState implements RoomState {
     try {
       for (;;) {
         const term = terms.of(nodeId);
-        const [before, raw] = await this.#run(SCRIPTS.rooms.restore, REPLIES.restore, roomId, [
-          nodeId,
-          term,
-          encode(own.participants),
-          encode(own.producers),
-          encode(own.dataProducers),
-        ]);
+        const [before, raw] = await this.#run(
+          SCRIPTS.rooms.restore,
+          REPLIES.restore,
+          roomId,
+          [nodeId, term, encode(own.participants), encode(own.producers), encode(own.dataProducers)],
+          [this.#options.keys.expelled(roomId)],
+        );
         revisions.entered(nodeId, roomId, before, false);
         if (terms.of(nodeId) === term) return records.snapshot(roomId, raw);
       }

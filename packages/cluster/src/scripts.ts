@@ -1,13 +1,15 @@
 import { loadScript } from './redis/script.ts';
 
 const room = (name: string) => loadScript(`rooms.${name}`, 'time.lua', 'room.lua', `rooms.${name}.lua`);
+const guarded = (name: string) =>
+  loadScript(`rooms.${name}`, 'time.lua', 'room.lua', 'expelled.lua', `rooms.${name}.lua`);
 const registry = (name: string) => loadScript(`registry.${name}`, 'time.lua', 'registry.lua', `registry.${name}.lua`);
 const other = (name: string) => loadScript(name, 'time.lua', `${name}.lua`);
 
 /** Every change of more than one key, and every decision that depends on what it changes. */
 export const SCRIPTS = {
   rooms: {
-    admit: room('admit'),
+    admit: guarded('admit'),
     confirm: room('confirm'),
     leave: room('leave'),
     setConnection: room('set-connection'),
@@ -16,7 +18,9 @@ export const SCRIPTS = {
     closeProducer: room('close-producer'),
     snapshot: room('snapshot'),
     end: room('end'),
-    restore: room('restore'),
+    restore: guarded('restore'),
+    expel: guarded('expel'),
+    readmit: guarded('readmit'),
     purge: room('purge'),
     active: room('active'),
   },

@@ -1,7 +1,10 @@
--- ARGV 3 lease, 4 capacity, 5 duplicates policy, 6 how long the place is kept (ms)
+-- ARGV 3 lease, 4 capacity, 5 duplicates policy, 6 how long the place is kept (ms), 7 '1' for a visitor
 local lease, capacity, duplicates, keep = cjson.decode(ARGV[3]), tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6])
 
 if redis.call('EXISTS', ENDED) == 1 then return { 'room-ended' } end
+local expelled = expulsion('u:' .. lease.userId)
+if expelled then return { 'expelled', whole(expelled.expiresAtMs - now) } end
+if ARGV[7] == '1' and expulsion('visitors') then return { 'members-only' } end
 prune_places()
 drop_unreadable()
 

@@ -3,6 +3,13 @@ local node, term = ARGV[3], tonumber(ARGV[4])
 local before = revision
 if redis.call('EXISTS', ENDED) == 1 then return { whole(before), snapshot() } end
 
+-- Put out while this node was cut off.
+local no_visitors = expulsion('visitors')
+local function is_expelled(user)
+  if expulsion('u:' .. user) then return true end
+  return no_visitors ~= nil and not (type(no_visitors.stays) == 'table' and no_visitors.stays[user])
+end
+
 -- The epoch under which this node holds a session.
 local mine = {}
 
@@ -29,7 +36,9 @@ for _, own in ipairs(cjson.decode(ARGV[5])) do
   local same_stay = current and current.joinedAtMs == own.joinedAtMs
   local restored = true
   own.term = term
-  if current and current.nodeId == node and own_epoch(current) == own.epoch then
+  if is_expelled(own.userId) then
+    restored = false
+  elseif current and current.nodeId == node and own_epoch(current) == own.epoch then
     local changed = current.connection ~= own.connection
     current.connection, current.term = own.connection, term
     put_participant(current)

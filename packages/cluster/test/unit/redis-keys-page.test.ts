@@ -26,6 +26,7 @@ describe('the page about Redis', () => {
       ...keys,
       node: keys.node(nodeId),
       room: keys.room(roomId),
+      expelled: keys.expelled(roomId),
       burntToken: keys.burntToken(roomId, 'token-x'),
       slug: keys.slug(slug),
       slugOf: keys.slugOf(roomId),

@@ -2,6 +2,7 @@ import type { Backend } from '../../support/backend.ts';
 import { admissionSuite } from './admission.ts';
 import { chatSuite } from './chat.ts';
 import { closingSuite } from './closing.ts';
+import { expulsionSuite } from './expulsion.ts';
 import { handoverSuite } from './handover.ts';
 import { inboxSuite } from './inbox.ts';
 import { leaseSuite } from './leases.ts';
@@ -19,6 +20,7 @@ export const suites: readonly ((backend: () => Backend) => void)[] = [
   leaseSuite,
   admissionSuite,
   roomSuite,
+  expulsionSuite,
   handoverSuite,
   sweepSuite,
   inboxSuite,

@@ -1,12 +1,5 @@
 import type { Admission } from '@meridian/cluster';
-import {
-  assertNever,
-  type ErrorCode,
-  type Grants,
-  JoinRoomReply,
-  JoinRoomRequest,
-  MeridianError,
-} from '@meridian/protocol';
+import { assertNever, type Grants, JoinRoomReply, JoinRoomRequest, MeridianError } from '@meridian/protocol';
 import type { Route } from '../../http/route.ts';
 import { type Role, roomView } from '../../rooms/access.ts';
 import { RoomParams } from '../params.ts';
@@ -21,6 +14,7 @@ export const joinRoom: Route = (app, { auth, rooms, cluster, issuer, ids, metric
         'room-not-found',
         'room-private',
         'room-full',
+        'session-kicked',
         'room-ended',
         'already-joined',
         'session-replaced',
@@ -55,6 +49,7 @@ export const joinRoom: Route = (app, { auth, rooms, cluster, issuer, ids, metric
             lease,
             capacity: room.capacity,
             duplicates: room.duplicates,
+            visitor: role === 'visitor',
           }),
         );
       let admission = await admit();
@@ -64,7 +59,7 @@ export const joinRoom: Route = (app, { auth, rooms, cluster, issuer, ids, metric
         admission = await admit();
       }
       metrics.admission(admission.admitted ? 'admitted' : admission.reason);
-      if (!admission.admitted) throw refusal(admission.reason);
+      if (!admission.admitted) throw refusal(admission);
       naming.remember(room);
       const grants = grantsOf(role);
       const { token, expiresAtMs } = await issuer.room({
@@ -85,23 +80,23 @@ export const joinRoom: Route = (app, { auth, rooms, cluster, issuer, ids, metric
 
 const grantsOf = (role: Role): Grants => ({ publish: true, subscribe: true, chat: true, moderate: role === 'owner' });
 
-type Refusal = Exclude<Admission, { admitted: true }>['reason'];
+type Refusal = Exclude<Admission, { admitted: true }>;
 
-function refusal(reason: Refusal): MeridianError {
-  return new MeridianError(codeOf(reason), {
-    ...(reason === 'duplicate' && { message: 'You are in this room already, in another tab or on another device.' }),
-  });
-}
-
-function codeOf(reason: Refusal): ErrorCode {
-  switch (reason) {
+function refusal(refused: Refusal): MeridianError {
+  switch (refused.reason) {
     case 'room-full':
     case 'room-ended':
     case 'session-replaced':
-      return reason;
+      return new MeridianError(refused.reason);
     case 'duplicate':
-      return 'already-joined';
+      return new MeridianError('already-joined', {
+        message: 'You are in this room already, in another tab or on another device.',
+      });
+    case 'members-only':
+      return new MeridianError('room-private');
+    case 'expelled':
+      return new MeridianError('session-kicked', { retryAfterMs: refused.retryAfterMs });
     default:
-      return assertNever(reason);
+      return assertNever(refused);
   }
 }
