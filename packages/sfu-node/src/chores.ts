@@ -12,6 +12,11 @@ export interface ChoresOptions {
 
 const USUAL: Backoff = { firstMs: 200, mostMs: 5_000 };
 
+export interface ChoreOptions {
+  /** Called once if the work is put off because Redis is away. */
+  readonly onPutOff?: () => void;
+}
+
 interface Chore {
   readonly key: string;
   readonly stop: AbortController;
@@ -29,6 +34,7 @@ export class Chores {
   readonly #random: () => number;
   readonly #backoff: Backoff;
   readonly #open = new Map<string, Chore>();
+  #wake = new AbortController();
   #closed = false;
 
   constructor(options: ChoresOptions) {
@@ -59,18 +65,24 @@ export class Chores {
   }
 
   /** Resolves once it is done or given up (superseded, or the node has closed); never rejects. */
-  run(key: string, work: () => Promise<unknown>): Promise<void> {
+  run(key: string, work: () => Promise<unknown>, options: ChoreOptions = {}): Promise<void> {
     const older = this.#open.get(key);
     older?.stop.abort();
     const stop = new AbortController();
     // An older attempt under way is awaited first: two writes of one key never overtake each other.
-    const done = (older?.done ?? Promise.resolve()).then(() => this.#try(key, work, stop.signal));
+    const done = (older?.done ?? Promise.resolve()).then(() => this.#try(key, work, stop.signal, options));
     const chore: Chore = { key, stop, done };
     this.#open.set(key, chore);
     void done.then(() => {
       if (this.#open.get(key) === chore) this.#open.delete(key);
     });
     return done;
+  }
+
+  /** What kept them from being done is over, perhaps: nobody waits for its next turn. */
+  retryNow(): void {
+    this.#wake.abort();
+    this.#wake = new AbortController();
   }
 
   /** Waits for what is open, `withinMs` at most, then gives the rest up. Returns how many were given up. */
@@ -86,7 +98,12 @@ export class Chores {
     return left;
   }
 
-  async #try(key: string, work: () => Promise<unknown>, signal: AbortSignal): Promise<void> {
+  async #try(
+    key: string,
+    work: () => Promise<unknown>,
+    signal: AbortSignal,
+    { onPutOff }: ChoreOptions,
+  ): Promise<void> {
     for (let attempt = 0; !signal.aborted && !this.#closed; attempt++) {
       try {
         await work();
@@ -95,8 +112,10 @@ export class Chores {
         const transient = isMeridianError(error, 'cluster-unavailable') || isMeridianError(error, 'deadline-exceeded');
         if (!transient || attempt === 0) this.#log.warn({ err: error, chore: key, attempt }, 'a chore failed');
         if (!transient && attempt >= 5) return;
+        if (transient && attempt === 0 && !signal.aborted) onPutOff?.();
       }
-      await pause(this.#clock, backoffMs(this.#backoff, attempt, this.#random()), signal);
+      const waitMs = backoffMs(this.#backoff, attempt, this.#random());
+      await pause(this.#clock, waitMs, AbortSignal.any([signal, this.#wake.signal]));
     }
   }
 }

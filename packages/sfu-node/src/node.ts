@@ -68,6 +68,8 @@ export function createNode(options: NodeOptions): SfuNodeCore {
     chores,
     clock,
     takeoverMs: config.resumeWindowMs,
+    leftHere: (roomId, sessionId, epoch, reason) =>
+      rooms.find(roomId)?.tellHere({ type: 'participant-left', sessionId, epoch, reason }),
     onEnded: (reason) => metrics.sessionEnded(reason),
   });
   const regionOf = (node: typeof nodeId): string => rooms.regionOf(node) ?? 'unknown';
@@ -95,6 +97,7 @@ export function createNode(options: NodeOptions): SfuNodeCore {
     log,
     ...(timing.settleMs === undefined ? {} : { settleMs: timing.settleMs }),
     endLocal: ({ sessionId, epoch }, reason) => void ender.endSession(sessionId, epoch, reason, { stateKnows: true }),
+    isLeaving: (roomId, { sessionId, epoch }) => ender.isLeaving(roomId, sessionId, epoch),
     removeGhost: (roomId, { sessionId, epoch }) => {
       if (ender.isLeaving(roomId, sessionId, epoch)) return;
       log.warn({ roomId, sessionId, epoch }, 'the room held a participant of this node that is not here');
@@ -164,6 +167,10 @@ export function createNode(options: NodeOptions): SfuNodeCore {
       .links()
       .map(({ role, remoteNodeId }) => ({ role, node: remoteNodeId, region: regionOf(remoteNodeId) })),
   }));
+  // What could not be written meanwhile is not left to wait for its next turn.
+  const offStatus = cluster.onStatus((status) => {
+    if (status === 'up') chores.retryNow();
+  });
   const offDied = media.on('worker-died', ({ worker, rooms: lost }) => {
     metrics.workerDeaths.inc();
     log.error({ worker, rooms: lost.length }, 'a media worker died');
@@ -205,7 +212,10 @@ export function createNode(options: NodeOptions): SfuNodeCore {
     announcedAs(standing) {
       announcement = standing;
       void revoked.read('all');
-      offRestored = standing.on('restored', () => void revoked.read('all'));
+      offRestored = standing.on('restored', () => {
+        void revoked.read('all');
+        chores.retryNow();
+      });
       presence = new Presence({
         announcement: standing,
         leases: cluster.leases,
@@ -231,6 +241,7 @@ export function createNode(options: NodeOptions): SfuNodeCore {
       relays.close();
       rooms.close();
       offDied();
+      offStatus();
       await meter.close();
     },
   };

@@ -1,6 +1,10 @@
 import { isMeridianError, MeridianError } from '@meridian/protocol';
+import { pause } from '../clock.ts';
 import { requireGrant } from '../rooms/grants.ts';
 import { free, type Handler } from './context.ts';
+
+/** Whoever kicks waits for the room's state no longer than this, milliseconds. */
+const STATE_MS = 1_000;
 
 /** A moderator removes a participant, wherever it sits. */
 export const kick: Handler<'kick'> = {
@@ -14,7 +18,11 @@ export const kick: Handler<'kick'> = {
     const { nodeId, epoch } = target;
     session.log.info({ roomId: room.roomId, kicked: sessionId, nodeId }, 'kick');
     if (nodeId === services.nodeId) {
-      await services.ender.endSession(sessionId, epoch, 'kicked');
+      const told = services.ender.endSession(sessionId, epoch, 'kicked');
+      // Gone it is at once; the room's state hears of it when Redis is there.
+      const late = new AbortController();
+      await Promise.race([told, pause(services.clock, STATE_MS, late.signal)]);
+      late.abort();
       return {};
     }
     try {

@@ -8,13 +8,15 @@ export async function setProducerPaused(
   paused: boolean,
 ): Promise<void> {
   const { participant } = session;
-  const { media, published, roomId } = participant;
+  const { media, published, room, roomId } = participant;
   if (published.producer(producerId) === undefined) throw new MeridianError('producer-not-found');
   if (paused) await media.pauseProducer(producerId);
   else await media.resumeProducer(producerId);
   published.setPaused(producerId, paused);
   if (participant.closed) return;
-  void services.chores.run(`paused:${producerId}`, () =>
-    services.roomState.setProducerPaused(roomId, producerId, paused),
+  void services.chores.run(
+    `paused:${producerId}`,
+    () => services.roomState.setProducerPaused(roomId, producerId, paused),
+    { onPutOff: () => room.tellHere({ type: 'producer-updated', producerId, paused }) },
   );
 }

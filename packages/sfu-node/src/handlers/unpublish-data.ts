@@ -4,11 +4,13 @@ import { type Handler, lane } from './context.ts';
 export const unpublishData: Handler<'unpublish-data'> = {
   order: ({ dataProducerId }) => lane(dataProducerId),
   async handle({ dataProducerId }, { services, session }) {
-    const { media, published, roomId } = session.participant;
+    const { media, published, room, roomId, self } = session.participant;
     if (!published.removeDataProducer(dataProducerId)) throw new MeridianError('producer-not-found');
     media.closeDataProducer(dataProducerId);
-    void services.chores.run(`producer:${dataProducerId}`, () =>
-      services.roomState.closeDataProducer(roomId, dataProducerId),
+    void services.chores.run(
+      `producer:${dataProducerId}`,
+      () => services.roomState.closeDataProducer(roomId, dataProducerId),
+      { onPutOff: () => room.tellHere({ type: 'data-producer-closed', dataProducerId, sessionId: self.sessionId }) },
     );
     return {};
   },

@@ -4,11 +4,13 @@ import { type Handler, lane } from './context.ts';
 export const unpublish: Handler<'unpublish'> = {
   order: ({ producerId }) => lane(producerId),
   async handle({ producerId }, { services, session }) {
-    const { media, published, roomId } = session.participant;
+    const { media, published, room, roomId, self } = session.participant;
     if (!published.removeProducer(producerId)) throw new MeridianError('producer-not-found');
     media.closeProducer(producerId);
     // The stream is closed whatever Redis says; the room hears of it as soon as it can.
-    void services.chores.run(`producer:${producerId}`, () => services.roomState.closeProducer(roomId, producerId));
+    void services.chores.run(`producer:${producerId}`, () => services.roomState.closeProducer(roomId, producerId), {
+      onPutOff: () => room.tellHere({ type: 'producer-closed', producerId, sessionId: self.sessionId }),
+    });
     return {};
   },
 };

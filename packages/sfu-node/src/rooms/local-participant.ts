@@ -35,6 +35,8 @@ export interface RoomView {
   producer(producerId: ProducerId): ProducerInfo | undefined;
   dataProducer(dataProducerId: DataProducerId): DataProducerInfo | undefined;
   remove(participant: LocalParticipant): void;
+  /** See NodeRoom. */
+  tellHere(event: RoomEvent): void;
 }
 
 export interface LocalParticipantOptions {

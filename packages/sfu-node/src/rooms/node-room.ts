@@ -27,6 +27,8 @@ import { notificationOf } from './room-notifications.ts';
 export interface NodeRoomHooks {
   /** The state says that this attachment of a local session is over. */
   endLocal(participant: Participant, reason: EndReason): void;
+  /** Is a leave of this participant on its way to the state? */
+  isLeaving(roomId: RoomId, participant: Participant): boolean;
   /** The state holds a participant of this node whom nobody here knows. */
   removeGhost(roomId: RoomId, ghost: Participant): void;
   changed(room: NodeRoom, change: RoomEvent): void;
@@ -128,7 +130,15 @@ export class NodeRoom implements RoomView {
   confirmed(snapshot: RoomSnapshot): void {
     if (this.#mirror.mode === 'unprimed') this.#replace(snapshot);
     // The mirror counts on from where it is: what the snapshot lacks, the events that are on their way say with its reason.
-    else this.#deliver(this.#mirror.merge(snapshot));
+    else this.#deliver(this.#mirror.merge(this.#withOwn(snapshot)));
+  }
+
+  /**
+   * Something that a participant of this node did and that the state cannot be told now: the people on this node
+   * hear of it at once, the others when Redis is back.
+   */
+  tellHere(event: RoomEvent): void {
+    if (!this.closed) this.#deliver(this.#mirror.note(event));
   }
 
   /** From now on it hears of every change after the state that `participants` and the others give now. */
@@ -190,7 +200,7 @@ export class NodeRoom implements RoomView {
   async restore(): Promise<void> {
     this.unsettle();
     const snapshot = await this.#restoreOwn();
-    if (!this.closed && this.#mirror.mode === 'loose') this.#deliver(this.#mirror.merge(snapshot));
+    if (!this.closed && this.#mirror.mode === 'loose') this.#deliver(this.#mirror.merge(this.#withOwn(snapshot)));
   }
 
   /** Idempotent. Members have to be gone. */
@@ -276,8 +286,32 @@ export class NodeRoom implements RoomView {
   }
 
   #replace(snapshot: RoomSnapshot): void {
-    this.#deliver(this.#mirror.replace(snapshot), { believeLeaves: false });
+    this.#deliver(this.#mirror.replace(this.#withOwn(snapshot)), { believeLeaves: false });
     if (this.#mirror.hasGap) this.#resync();
+  }
+
+  /**
+   * The snapshot with what this node knows better: who is on it and what they publish here. Where the two differ, the
+   * state has not been told yet.
+   */
+  #withOwn(snapshot: RoomSnapshot): RoomSnapshot {
+    const { nodeId, hooks } = this.#options;
+    const participants = snapshot.participants.filter(
+      (one) => one.nodeId !== nodeId || !hooks.isLeaving(this.roomId, one),
+    );
+    const present = new Set(participants.map((one) => one.sessionId));
+    const own = this.members.filter(({ self }) => present.has(self.sessionId));
+    const isForeign = (one: { nodeId: NodeId; sessionId: SessionId }) =>
+      present.has(one.sessionId) && !(one.nodeId === nodeId && this.#members.has(one.sessionId));
+    return {
+      ...snapshot,
+      participants,
+      producers: [...snapshot.producers.filter(isForeign), ...own.flatMap(({ published }) => [...published.producers])],
+      dataProducers: [
+        ...snapshot.dataProducers.filter(isForeign),
+        ...own.flatMap(({ published }) => [...published.dataProducers]),
+      ],
+    };
   }
 
   #deliver(changes: readonly RoomEvent[], { believeLeaves } = { believeLeaves: true }): void {

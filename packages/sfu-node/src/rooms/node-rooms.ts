@@ -23,6 +23,7 @@ export interface NodeRoomsOptions {
   readonly log: Logger;
   readonly settleMs?: number;
   readonly endLocal: (participant: Participant, reason: EndReason) => void;
+  readonly isLeaving: (roomId: RoomId, participant: Participant) => boolean;
   readonly removeGhost: (roomId: RoomId, ghost: Participant) => void;
 }
 
@@ -60,7 +61,7 @@ export class NodeRooms {
   ensure(roomId: RoomId): NodeRoom {
     const known = this.#rooms.get(roomId);
     if (known !== undefined) return known;
-    const { nodeId, state, clock, random, endLocal, removeGhost, settleMs = 3_000 } = this.#options;
+    const { nodeId, state, clock, random, endLocal, isLeaving, removeGhost, settleMs = 3_000 } = this.#options;
     const room = new NodeRoom({
       roomId,
       nodeId,
@@ -71,6 +72,7 @@ export class NodeRooms {
       log: this.#options.log.child({ roomId }),
       hooks: {
         endLocal,
+        isLeaving,
         removeGhost,
         changed: (changedRoom, change) => this.#changed(changedRoom, change),
         empty: (emptyRoom) => this.#forget(emptyRoom),

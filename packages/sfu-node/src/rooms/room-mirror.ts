@@ -114,6 +114,14 @@ export class RoomMirror {
     }
   }
 
+  /**
+   * Takes a fact that the state does not know yet: a local participant did it while Redis was away. Its event,
+   * once it comes, says nothing new then.
+   */
+  note(event: RoomEvent): RoomEvent[] {
+    return this.#take(event);
+  }
+
   /** Takes the snapshot as the truth, then what was held and is younger. Returns the changes. */
   replace(snapshot: RoomSnapshot): RoomEvent[] {
     const changes = [...this.#removals(snapshot), ...this.#additions(snapshot)];

@@ -29,6 +29,8 @@ export interface SessionEnderOptions {
   readonly rooms: RoomState;
   readonly chores: Chores;
   readonly clock: Clock;
+  /** The state cannot be told now that a participant left: those on this node are. */
+  readonly leftHere: (roomId: RoomId, sessionId: SessionId, epoch: Epoch, reason: EndReason) => void;
   /** How long a newer attachment may take to join in the place of the one it replaces, milliseconds. */
   readonly takeoverMs: number;
   readonly onEnded: (reason: EndReason) => void;
@@ -141,8 +143,10 @@ export class SessionEnder {
 
   /** Takes a participant out of the room's state, sooner or later. */
   leaveRoom(roomId: RoomId, sessionId: SessionId, epoch: Epoch, reason: EndReason): Promise<void> {
-    const { chores, rooms } = this.#options;
-    return chores.run(leaveKey(roomId, sessionId, epoch), () => rooms.leave({ roomId, sessionId, epoch, reason }));
+    const { chores, rooms, leftHere } = this.#options;
+    return chores.run(leaveKey(roomId, sessionId, epoch), () => rooms.leave({ roomId, sessionId, epoch, reason }), {
+      onPutOff: () => leftHere(roomId, sessionId, epoch, reason),
+    });
   }
 
   /** Is a leave of this participant on its way already? */
