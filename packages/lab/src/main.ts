@@ -8,6 +8,10 @@ interface Subcommand {
 }
 
 const COMMANDS: Readonly<Record<string, Subcommand>> = {
+  'faults': {
+    help: 'break real things in a live call and measure who missed what',
+    run: async (args) => (await import('./faults/command.ts')).faults(args),
+  },
   'wan-validate': {
     help: 'measure the WAN emulator against what was asked of it',
     run: async (args) => (await import('./wan/validate/command.ts')).wanValidate(args),

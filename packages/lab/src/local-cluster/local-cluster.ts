@@ -21,6 +21,10 @@ export interface LocalClusterOptions {
   /** Further settings of the services, `MERIDIAN_*`; they win. */
   readonly sessionApiEnv?: Readonly<Record<string, string>>;
   readonly nodeEnv?: Readonly<Record<string, string>>;
+  /** The same for one node, told before each of its starts; they win over `nodeEnv`. */
+  readonly nodeEnvOf?: (node: { nodeId: string; httpPort: number }) => Promise<Readonly<Record<string, string>>>;
+  /** A Redis of the caller's (it may be a Sentinel or a Redis Cluster); none is started then. */
+  readonly redisUrl?: string;
   /** Told what is being done and what happened to whom. */
   readonly onEvent?: (line: string) => void;
 }
@@ -48,30 +52,42 @@ const portPlan = (base: number) => ({
 /** A whole cluster on this machine: private Redis, session service, one node per region. */
 export class LocalCluster {
   readonly url: string;
-  readonly redis: RedisProcess;
+  readonly redisUrl: string;
   readonly redisPrefix: string;
   readonly dataDir: string;
+  readonly #redis: RedisProcess | undefined;
   readonly #nodes = new Map<string, LocalNode>();
   readonly #startNode: (region: LocalRegion, index: number) => Promise<LocalNode>;
-  readonly #sessionApi: ServiceChild;
+  readonly #startSessionApi: () => ServiceChild;
   readonly #regions: readonly LocalRegion[];
+  #sessionApi: ServiceChild;
 
   private constructor(parts: {
     url: string;
-    redis: RedisProcess;
+    redis: RedisProcess | undefined;
+    redisUrl: string;
     redisPrefix: string;
     dataDir: string;
     sessionApi: ServiceChild;
+    startSessionApi: () => ServiceChild;
     regions: readonly LocalRegion[];
     startNode: (region: LocalRegion, index: number) => Promise<LocalNode>;
   }) {
     this.url = parts.url;
-    this.redis = parts.redis;
+    this.#redis = parts.redis;
+    this.redisUrl = parts.redisUrl;
     this.redisPrefix = parts.redisPrefix;
     this.dataDir = parts.dataDir;
     this.#sessionApi = parts.sessionApi;
+    this.#startSessionApi = parts.startSessionApi;
     this.#regions = parts.regions;
     this.#startNode = parts.startNode;
+  }
+
+  /** @throws Error when the cluster runs on a Redis of the caller's */
+  get redis(): RedisProcess {
+    if (this.#redis === undefined) throw new Error('this cluster has no Redis of its own');
+    return this.#redis;
   }
 
   get nodes(): ReadonlyMap<string, LocalNode> {
@@ -107,31 +123,39 @@ export class LocalCluster {
       say(`${child.name} ended by itself (${how}); its log: ${join(options.dataDir, 'logs', `${child.name}.log`)}`);
     const logFile = (name: string) => join(options.dataDir, 'logs', `${name}.log`);
     try {
-      const redis = await startRedis(plan === undefined ? {} : { port: plan.redis });
-      started.push(redis);
-      say(`Redis on 127.0.0.1:${redis.port}`);
+      const redis =
+        options.redisUrl === undefined ? await startRedis(plan === undefined ? {} : { port: plan.redis }) : undefined;
+      if (redis !== undefined) {
+        started.push(redis);
+        say(`Redis on 127.0.0.1:${redis.port}`);
+      }
+      const redisUrl = options.redisUrl ?? redis?.url ?? '';
       const url = `http://localhost:${port.http}`;
-      const sessionApi = new ServiceChild(
-        {
-          name: 'session-api',
-          entry: entry('session-api'),
-          logFile: logFile('session-api'),
-          env: {
-            MERIDIAN_HTTP_HOST: '127.0.0.1',
-            MERIDIAN_HTTP_PORT: String(port.http),
-            MERIDIAN_PUBLIC_URL: url,
-            MERIDIAN_REDIS_URL: redis.url,
-            MERIDIAN_REDIS_PREFIX: redisPrefix,
-            MERIDIAN_STORE: `sqlite:${join(options.dataDir, 'meridian.sqlite')}`,
-            MERIDIAN_KEYS_DIR: join(options.dataDir, 'keys'),
-            MERIDIAN_WEB_DIR: options.webDir ?? '',
-            MERIDIAN_ALLOW_FORCED_REGION: 'true',
-            ...options.sessionApiEnv,
+      const startSessionApi = () => {
+        const child = new ServiceChild(
+          {
+            name: 'session-api',
+            entry: entry('session-api'),
+            logFile: logFile('session-api'),
+            env: {
+              MERIDIAN_HTTP_HOST: '127.0.0.1',
+              MERIDIAN_HTTP_PORT: String(port.http),
+              MERIDIAN_PUBLIC_URL: url,
+              MERIDIAN_REDIS_URL: redisUrl,
+              MERIDIAN_REDIS_PREFIX: redisPrefix,
+              MERIDIAN_STORE: `sqlite:${join(options.dataDir, 'meridian.sqlite')}`,
+              MERIDIAN_KEYS_DIR: join(options.dataDir, 'keys'),
+              MERIDIAN_WEB_DIR: options.webDir ?? '',
+              MERIDIAN_ALLOW_FORCED_REGION: 'true',
+              ...options.sessionApiEnv,
+            },
           },
-        },
-        onUnexpectedExit,
-      );
-      started.push(sessionApi);
+          onUnexpectedExit,
+        );
+        started.push(child);
+        return child;
+      };
+      const sessionApi = startSessionApi();
       const binary = workerBinary();
       const startNode = async (region: LocalRegion, index: number): Promise<LocalNode> => {
         const httpPort = plan?.node(index) ?? (await freePort());
@@ -153,7 +177,7 @@ export class LocalCluster {
               MERIDIAN_HTTP_PORT: String(httpPort),
               MERIDIAN_PUBLIC_WS_URL: `ws://localhost:${httpPort}/ws`,
               MERIDIAN_PUBLIC_PROBE_URL: `http://localhost:${httpPort}/probe`,
-              MERIDIAN_REDIS_URL: redis.url,
+              MERIDIAN_REDIS_URL: redisUrl,
               MERIDIAN_REDIS_PREFIX: redisPrefix,
               MERIDIAN_JWKS_URL: `http://127.0.0.1:${port.http}/.well-known/jwks.json`,
               MERIDIAN_ISSUER: options.sessionApiEnv?.MERIDIAN_PUBLIC_URL ?? url,
@@ -167,6 +191,7 @@ export class LocalCluster {
               MERIDIAN_PIPE_PORT_MAX: String(pipes.max),
               ...(binary === undefined ? {} : { MEDIASOUP_WORKER_BIN: binary }),
               ...options.nodeEnv,
+              ...(await options.nodeEnvOf?.({ nodeId: region.nodeId, httpPort })),
             },
           },
           onUnexpectedExit,
@@ -184,16 +209,18 @@ export class LocalCluster {
       const cluster = new LocalCluster({
         url,
         redis,
+        redisUrl,
         redisPrefix,
         dataDir: options.dataDir,
         sessionApi,
+        startSessionApi,
         regions,
         startNode,
       });
       for (const node of nodes) cluster.#nodes.set(node.region.nodeId, node);
       await writeFile(
         join(options.dataDir, 'cluster.json'),
-        `${JSON.stringify({ url, redisUrl: redis.url, redisPrefix, pid: process.pid }, null, 2)}\n`,
+        `${JSON.stringify({ url, redisUrl, redisPrefix, pid: process.pid }, null, 2)}\n`,
       );
       return cluster;
     } catch (error) {
@@ -213,11 +240,19 @@ export class LocalCluster {
     return node;
   }
 
+  /** Starts the session service again, on the same port, after it was killed or stopped. */
+  async restartSessionApi(): Promise<ServiceChild> {
+    await this.#sessionApi.stop();
+    this.#sessionApi = this.#startSessionApi();
+    await ready(this.url, this.#sessionApi);
+    return this.#sessionApi;
+  }
+
   /** Nodes first (they say goodbye in Redis), then the service, then Redis. Idempotent. */
   async stop(): Promise<void> {
     await Promise.all([...this.#nodes.values()].map((node) => node.child.stop()));
     await this.#sessionApi.stop();
-    await this.redis.stop();
+    await this.#redis?.stop();
     await rm(join(this.dataDir, 'cluster.json'), { force: true });
   }
 }

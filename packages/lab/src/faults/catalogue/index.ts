@@ -1,0 +1,7 @@
+import type { Fault } from '../fault.ts';
+import { networkFaults } from './network.ts';
+import { processFaults } from './processes.ts';
+import { redisFaults } from './redis.ts';
+
+/** All faults, in the order of the table. */
+export const FAULTS: readonly Fault[] = [...processFaults, ...redisFaults, ...networkFaults];

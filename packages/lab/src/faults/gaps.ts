@@ -1,0 +1,72 @@
+/** Figures of one direction of one kind of media around a fault; milliseconds. */
+export interface Outage {
+  /** Longest time without anything new, of those that touch the time after the fault. */
+  readonly gapMs: number;
+  /** From the fault to the end of the last gap longer than `SIGNIFICANT_MS`: back for good. 0 without such a gap. */
+  readonly backAfterMs: number;
+  /** Longest time without anything new before the fault: what is usual on this machine. */
+  readonly usualGapMs: number;
+}
+
+/** A shorter pause is a stutter and not media that is gone. Milliseconds. */
+export const SIGNIFICANT_MS = 300;
+
+export interface Window {
+  readonly fromMs: number;
+  readonly faultMs: number;
+  readonly untilMs: number;
+}
+
+/** The longest pause between moments (frames on a screen); null when there is none from before the fault. */
+export function outageOfFrames(moments: readonly number[], window: Window): Outage | null {
+  const inside = moments.filter((at) => at >= window.fromMs && at <= window.untilMs).sort((a, b) => a - b);
+  const first = inside[0];
+  if (first === undefined || first > window.faultMs) return null;
+  const gaps: Gap[] = [];
+  let last = first;
+  for (const at of [...inside.slice(1), window.untilMs]) {
+    gaps.push({ fromMs: last, toMs: at });
+    last = at;
+  }
+  return outageOf(gaps, window);
+}
+
+/** The longest pause between spells (sound that was heard); null when nothing was heard before the fault. */
+export function outageOfSound(spells: readonly (readonly [number, number])[], window: Window): Outage | null {
+  const inside = spells
+    .filter(([from, to]) => to >= window.fromMs && from <= window.untilMs)
+    .sort((a, b) => a[0] - b[0]);
+  const first = inside[0];
+  if (first === undefined || first[0] > window.faultMs) return null;
+  const gaps: Gap[] = [];
+  let heardUntil = first[1];
+  for (const [from, to] of inside.slice(1)) {
+    if (from > heardUntil) gaps.push({ fromMs: heardUntil, toMs: from });
+    heardUntil = Math.max(heardUntil, to);
+  }
+  if (heardUntil < window.untilMs) gaps.push({ fromMs: heardUntil, toMs: window.untilMs });
+  return outageOf(gaps, window);
+}
+
+interface Gap {
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+function outageOf(gaps: readonly Gap[], { faultMs }: Window): Outage {
+  const length = ({ fromMs, toMs }: Gap) => toMs - fromMs;
+  const before = gaps.filter(({ toMs }) => toMs <= faultMs);
+  const after = gaps.filter(({ toMs }) => toMs > faultMs);
+  const lastSignificant = after.filter((gap) => length(gap) > SIGNIFICANT_MS).at(-1);
+  return {
+    gapMs: Math.max(0, ...after.map(length)),
+    backAfterMs: lastSignificant === undefined ? 0 : lastSignificant.toMs - faultMs,
+    usualGapMs: Math.max(0, ...before.map(length)),
+  };
+}
+
+/** Nearest-rank quantile (0 to 1) of figures; NaN of none. */
+export function quantile(figures: readonly number[], share: number): number {
+  const sorted = [...figures].sort((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
+}

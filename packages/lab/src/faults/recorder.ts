@@ -1,0 +1,164 @@
+import { z } from 'zod';
+
+/** Hertz. Each person's microphone is one of these: a listener can tell from the sound who is heard. */
+export const TONES_HZ = [500, 800, 1_100, 1_400] as const;
+/** Time over which the loudness of a tone is taken; gaps are known to this. Milliseconds. */
+export const HEARING_MS = 20;
+
+/** What a page has seen and heard. Times are milliseconds since 1970 by the machine's clock. */
+export const Recording = z.object({
+  /** By the name in the tile: when each frame was put on the screen. */
+  frames: z.record(z.string(), z.array(z.number())),
+  /** By tone (hertz): spells in which it could be heard. The last one may be going on: then it ends now. */
+  heard: z.record(z.string(), z.array(z.tuple([z.number(), z.number()]))),
+  /** What the signalling said, and what became of its connections. */
+  signals: z.array(
+    z.object({
+      atMs: z.number(),
+      event: z.string(),
+      /** Whom it is about, where it says so. */
+      sessionId: z.string().nullable(),
+      /** Reason, code or state, where there is one. */
+      detail: z.string().nullable(),
+    }),
+  ),
+  now: z.number(),
+});
+export type Recording = z.infer<typeof Recording>;
+
+/**
+ * Runs in the page before any of its scripts. The microphone is replaced by a steady tone (a beep with
+ * pauses would leave open whether silence is a gap); whatever the page plays is listened to, tone by
+ * tone, and every frame that is put on the screen is noted with the name in its tile. It looks at what
+ * the page shows and plays, and so knows nothing of the SDK.
+ */
+export const recorderScript = (ownToneHz: number): string => `(() => {
+  const TONES = ${JSON.stringify(TONES_HZ)};
+  const WINDOW_MS = ${HEARING_MS};
+  const wall = (ms) => performance.timeOrigin + ms;
+  const frames = {};
+  const heard = {};
+  const signals = [];
+  let audio;
+
+  const worklet = 'registerProcessor("ears", class extends AudioWorkletProcessor {' +
+    'constructor({ processorOptions: { tones, windowMs } }) { super();' +
+    'this.size = Math.round(sampleRate * windowMs / 1000);' +
+    'this.bins = tones.map((tone) => ({ tone, factor: 2 * Math.cos(2 * Math.PI * tone / sampleRate), a: 0, b: 0 }));' +
+    'this.filled = 0; this.batch = []; }' +
+    'process([input]) { const samples = input[0];' +
+    'for (let i = 0; i < 128; i++) { const sample = samples === undefined ? 0 : samples[i];' +
+    'for (const bin of this.bins) { const next = sample + bin.factor * bin.a - bin.b; bin.b = bin.a; bin.a = next; }' +
+    'if (++this.filled === this.size) { this.batch.push(this.bins.map((bin) => {' +
+    'const power = (bin.a * bin.a + bin.b * bin.b - bin.factor * bin.a * bin.b) / (this.size * this.size / 4);' +
+    'bin.a = bin.b = 0; return power; })); this.filled = 0; } }' +
+    'if (this.batch.length >= 5) { this.port.postMessage({ endS: currentTime, batch: this.batch }); this.batch = []; }' +
+    'return true; } });';
+
+  const openAudio = () => {
+    audio ??= (async () => {
+      const context = new AudioContext({ sampleRate: 48_000, latencyHint: 'interactive' });
+      await context.audioWorklet.addModule(URL.createObjectURL(new Blob([worklet], { type: 'text/javascript' })));
+      const ears = new AudioWorkletNode(context, 'ears', {
+        numberOfOutputs: 0, channelCount: 1, channelCountMode: 'explicit',
+        processorOptions: { tones: TONES, windowMs: WINDOW_MS },
+      });
+      // From the context's clock to the wall's: messages only ever come late, so the smallest difference is the true one.
+      let offsetMs = Infinity;
+      ears.port.onmessage = ({ data: { endS, batch } }) => {
+        offsetMs = Math.min(offsetMs, wall(performance.now()) - endS * 1000);
+        batch.forEach((powers, index) => {
+          const endMs = endS * 1000 + offsetMs - (batch.length - 1 - index) * WINDOW_MS;
+          powers.forEach((power, bin) => {
+            // 40 dB below full scale; a tone that is heard is 20 dB above that.
+            if (power < 1e-4) return;
+            const spells = (heard[TONES[bin]] ??= []);
+            const last = spells.at(-1);
+            if (last !== undefined && endMs - WINDOW_MS - last[1] < WINDOW_MS / 2) last[1] = endMs;
+            else spells.push([endMs - WINDOW_MS, endMs]);
+          });
+        });
+      };
+      return { context, ears };
+    })();
+    return audio;
+  };
+
+  const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  navigator.mediaDevices.getUserMedia = async (constraints) => {
+    const { audio: wantsAudio, ...rest } = constraints;
+    const tracks = rest.video ? (await ask(rest)).getTracks() : [];
+    if (wantsAudio) {
+      const { context } = await openAudio();
+      const tone = new OscillatorNode(context, { frequency: ${ownToneHz} });
+      const loudness = new GainNode(context, { gain: 0.3 });
+      const out = new MediaStreamAudioDestinationNode(context, { channelCount: 1 });
+      tone.connect(loudness).connect(out);
+      tone.start();
+      tracks.push(...out.stream.getAudioTracks());
+    }
+    return new MediaStream(tracks);
+  };
+
+  const nameOf = (element) =>
+    element.closest('[data-testid="tile"]')?.querySelector('[data-testid="tile-name"]')?.textContent?.trim();
+  const watched = new WeakSet();
+  const watch = (element) => {
+    if (watched.has(element)) return;
+    watched.add(element);
+    const onFrame = (_now, { presentationTime }) => {
+      element.requestVideoFrameCallback(onFrame);
+      const name = nameOf(element);
+      if (name !== undefined) (frames[name] ??= []).push(wall(presentationTime));
+    };
+    element.requestVideoFrameCallback(onFrame);
+  };
+  const sources = new WeakMap();
+  const listen = async (element, stream) => {
+    sources.get(element)?.disconnect();
+    sources.delete(element);
+    if (!(stream instanceof MediaStream) || stream.getAudioTracks().length === 0) return;
+    const { context, ears } = await openAudio();
+    if (element.srcObject !== stream) return;
+    const source = new MediaStreamAudioSourceNode(context, { mediaStream: stream });
+    source.connect(ears);
+    sources.set(element, source);
+  };
+  const property = Object.getOwnPropertyDescriptor(HTMLMediaElement.prototype, 'srcObject');
+  Object.defineProperty(HTMLMediaElement.prototype, 'srcObject', {
+    ...property,
+    set(stream) {
+      property.set.call(this, stream);
+      if (this instanceof HTMLVideoElement) watch(this);
+      else void listen(this, stream);
+    },
+  });
+
+  const note = (event, sessionId = null, detail = null) =>
+    signals.push({ atMs: wall(performance.now()), event, sessionId, detail });
+  window.WebSocket = new Proxy(window.WebSocket, {
+    construct(target, args) {
+      const socket = new target(...args);
+      socket.addEventListener('open', () => note('socket-open'));
+      socket.addEventListener('close', ({ code }) => note('socket-closed', null, String(code)));
+      socket.addEventListener('message', ({ data }) => {
+        const frame = JSON.parse(data);
+        if (frame.t !== 'ntf') return;
+        const { participant, producer, sessionId, reason, code, connection, resumed } = frame.data;
+        const about = participant?.sessionId ?? producer?.sessionId ?? sessionId ?? null;
+        const detail = reason ?? code ?? participant?.connection ?? connection ?? resumed ?? null;
+        note(frame.event, about, detail === null ? null : String(detail));
+      });
+      return socket;
+    },
+  });
+
+  window.__meridianRecorder = {
+    read: () => ({ frames, heard, signals, now: wall(performance.now()) }),
+    forget(beforeMs) {
+      for (const name of Object.keys(frames)) frames[name] = frames[name].filter((at) => at >= beforeMs);
+      for (const tone of Object.keys(heard)) heard[tone] = heard[tone].filter(([, end]) => end >= beforeMs);
+      signals.splice(0, signals.length, ...signals.filter(({ atMs }) => atMs >= beforeMs));
+    },
+  };
+})();`;

@@ -1,0 +1,153 @@
+import { disagreements, framesOf, untilAgreed } from './agreement.ts';
+import { type Call, NAMES, nowMs } from './call.ts';
+import type { Check, Fault, StrikeOptions } from './fault.ts';
+import { type Outage, outageOfFrames, outageOfSound } from './gaps.ts';
+import { type Recording, TONES_HZ } from './recorder.ts';
+
+/** What one person missed of another. */
+export interface Direction {
+  readonly viewer: string;
+  readonly of: string;
+  /** Somebody of the two was hit by the fault. */
+  readonly hit: boolean;
+  readonly video: Outage | null;
+  readonly audio: Outage | null;
+}
+
+/** What a page was told after the fault. */
+export interface Told {
+  readonly who: string;
+  readonly event: string;
+  readonly about: string | null;
+  readonly detail: string | null;
+  readonly afterMs: number;
+}
+
+export interface RunResult {
+  readonly fault: string;
+  readonly run: number;
+  readonly startedAt: string;
+  readonly victims: readonly string[];
+  /** From the fault to its mending, where the fault was mended. Milliseconds. */
+  readonly lastedMs: number | null;
+  /** From the fault (or its mending) until everything agreed again. Milliseconds. */
+  readonly agreedAfterMs: number;
+  readonly directions: readonly Direction[];
+  readonly told: readonly Told[];
+  readonly checks: readonly Check[];
+}
+
+/** A look back at what is usual before the fault. Milliseconds. */
+const BEFORE_MS = 2_000;
+const STEADY_WITHIN_MS = 60_000;
+const AGREED_WITHIN_MS = 90_000;
+
+/** Says nothing of the fault: how often a layer is told, speakers, scores. */
+const CHATTER = new Set([
+  'consumer-layers',
+  'consumer-score',
+  'consumer-updated',
+  'active-speakers',
+  'producer-updated',
+  'session-token',
+  'data-producer-opened',
+  'data-producer-closed',
+  'data-consumer-opened',
+  'data-consumer-closed',
+]);
+
+/**
+ * One fault in the middle of a running call.
+ * @throws Error when the call was not well to begin with, or the fault could not be struck
+ */
+export async function runFault(fault: Fault, call: Call, run: number, options: StrikeOptions): Promise<RunResult> {
+  const steady = await untilAgreed(() => disagreements(call), STEADY_WITHIN_MS);
+  if (steady.problems.length > 0) throw new Error(`the call is not well to begin with: ${steady.problems.join('; ')}`);
+  await call.forgetBefore(nowMs());
+  await new Promise((resolve) => setTimeout(resolve, BEFORE_MS));
+  const startedAt = new Date().toISOString();
+  const struck = await fault.strike(call, options);
+  const { faultMs, mendedMs, victims } = struck;
+  options.say(`struck (${victims.join(', ') || 'nobody'} hit), waiting until all agrees`);
+  const settled = await untilAgreed(() => disagreements(call), AGREED_WITHIN_MS);
+  const agreedMs = nowMs();
+  const recordings = await call.recordings();
+  const window = { fromMs: faultMs - BEFORE_MS, faultMs, untilMs: agreedMs };
+  const directions = NAMES.flatMap((viewer) =>
+    NAMES.filter((of) => of !== viewer).map((of) => {
+      const recording = recordings.get(viewer);
+      return {
+        viewer,
+        of,
+        hit: victims.includes(viewer) || victims.includes(of),
+        video: recording === undefined ? null : outageOfFrames(framesOf(recording.frames, of), window),
+        audio: recording === undefined ? null : outageOfSound(spellsOf(recording, of), window),
+      };
+    }),
+  );
+  const checks: Check[] = [
+    ...struck.checks,
+    settled.problems.length === 0
+      ? { what: 'state, nodes, relays and pages agree', passed: true }
+      : { what: 'state, nodes, relays and pages agree', passed: false, detail: settled.problems.join('; ') },
+    mediaCheck(fault, directions, struck.mendedMs === undefined ? undefined : struck.mendedMs - faultMs),
+  ];
+  return {
+    fault: fault.id,
+    run,
+    startedAt,
+    victims,
+    lastedMs: mendedMs === undefined ? null : mendedMs - faultMs,
+    agreedAfterMs: Math.max(0, agreedMs - (mendedMs ?? faultMs)),
+    directions,
+    told: await toldOf(call, recordings, faultMs),
+    checks,
+  };
+}
+
+const spellsOf = (recording: Recording, name: string): readonly (readonly [number, number])[] =>
+  recording.heard[String(TONES_HZ[NAMES.indexOf(name)])] ?? [];
+
+/** Media that is kept may stutter, as it does on a busy machine; it may not be gone for as long as the fault lasts. */
+function mediaCheck(fault: Fault, directions: readonly Direction[], lastedMs: number | undefined): Check {
+  const gone = directions.filter(({ video, audio }) => video === null || audio === null);
+  if (gone.length > 0) {
+    const who = gone.map(({ viewer, of }) => `${viewer} of ${of}`).join(', ');
+    return { what: 'media of everybody for everybody', passed: false, detail: `nothing measured: ${who}` };
+  }
+  if (fault.media === 'back') return { what: 'media is back for everybody', passed: true };
+  const patienceMs = Math.min(lastedMs ?? 1_000, 1_000);
+  const cut = directions.filter(
+    ({ video, audio }) => (video?.gapMs ?? 0) > patienceMs || (audio?.gapMs ?? 0) > patienceMs,
+  );
+  return {
+    what: 'media went on for everybody',
+    passed: cut.length === 0,
+    ...(cut.length === 0
+      ? {}
+      : {
+          detail: cut
+            .map(({ viewer, of, video }) => `${viewer} of ${of} ${Math.round(video?.gapMs ?? 0)} ms`)
+            .join(', '),
+        }),
+  };
+}
+
+async function toldOf(call: Call, recordings: ReadonlyMap<string, Recording>, faultMs: number): Promise<Told[]> {
+  const { participants } = await call.snapshot();
+  const nameOf = (sessionId: string | null) =>
+    participants.find((one) => one.sessionId === sessionId)?.name ?? sessionId;
+  return [...recordings]
+    .flatMap(([who, { signals }]) =>
+      signals
+        .filter(({ atMs, event }) => atMs >= faultMs && !CHATTER.has(event))
+        .map(({ atMs, event, sessionId, detail }) => ({
+          who,
+          event,
+          about: nameOf(sessionId),
+          detail,
+          afterMs: atMs - faultMs,
+        })),
+    )
+    .sort((a, b) => a.afterMs - b.afterMs);
+}
