@@ -94,11 +94,17 @@ export type Admission =
   /** `session-replaced`: a newer epoch of the same session holds the place already. */
   | {
       readonly admitted: false;
-      /** `members-only`: the room was made private a moment ago. */
+      /** `members-only`: the room was made private, or the user is no member any more, since a moment ago. */
       readonly reason: 'room-full' | 'duplicate' | 'room-ended' | 'session-replaced' | 'members-only';
     }
   /** Was put out of the room and may not come back yet. */
   | { readonly admitted: false; readonly reason: 'expelled'; readonly retryAfterMs: number };
+
+/** Who is put out of a room. */
+export type Expelled =
+  | { readonly userId: UserId }
+  | { readonly formerMember: UserId }
+  | { readonly allBut: readonly UserId[] };
 
 export type Confirmation =
   | { readonly confirmed: true; readonly self: Participant; readonly snapshot: RoomSnapshot }
@@ -189,18 +195,17 @@ export interface RoomState {
    */
   end(roomId: RoomId, options?: { closedForMs?: number }): Promise<void>;
   /**
-   * Puts a user (all sessions of theirs), or everybody but those named, out of the room: participants leave with `reason`,
-   * places that were promised are taken back, and for `forMs` they are neither admitted nor put back by a node that was cut
-   * off (of visitors: whoever is admitted as one). Their nodes hear of it as of every leave. Returns how many had to go.
+   * Puts a user (all sessions of theirs), a former member, or everybody but those named, out of the room: participants
+   * leave with `reason`, places that were promised are taken back, and for `forMs` they are neither admitted (former members
+   * and all others: not as visitors) nor put back by a node that was cut off. Their nodes hear of it as of every
+   * leave. Returns how many had to go. One command.
    */
-  expel(request: {
-    roomId: RoomId;
-    who: { readonly userId: UserId } | { readonly allBut: readonly UserId[] };
-    reason: EndReason;
-    forMs: number;
-  }): Promise<number>;
-  /** Takes an expulsion back; with `invitedAtMs` only one that was said before that. */
-  readmit(roomId: RoomId, who: { userId: UserId; invitedAtMs?: number } | 'visitors'): Promise<void>;
+  expel(request: { roomId: RoomId; who: Expelled; reason: EndReason; forMs: number }): Promise<number>;
+  /**
+   * Takes expulsions back: of a user (`invitedAtMs`: unless they were put out after that), or of visitors and former
+   * members, because the room is public.
+   */
+  readmit(roomId: RoomId, who: { readonly userId: UserId; readonly invitedAtMs?: number } | 'visitors'): Promise<void>;
   /** Lifts the mark: the owner opens the room again. */
   reopen(roomId: RoomId): Promise<void>;
   /**

@@ -18,7 +18,7 @@ import {
 import type { z } from 'zod';
 import type { HostedRooms, NodeTerms } from './hosted-rooms.ts';
 import { type Keys, roomKeyList, roomOfNodesKey } from './keys.ts';
-import type { Admission, Confirmation, RoomState } from './ports.ts';
+import type { Admission, Confirmation, Expelled, RoomState } from './ports.ts';
 import { encode, REPLIES, type RecordReader } from './records.ts';
 import type { RedisConnection } from './redis/connection.ts';
 import type { Script } from './redis/script.ts';
@@ -74,24 +74,21 @@ export class RedisRoomState implements RoomState {
     }
   }
 
-  async expel(request: {
-    roomId: RoomId;
-    who: { readonly userId: UserId } | { readonly allBut: readonly UserId[] };
-    reason: EndReason;
-    forMs: number;
-  }): Promise<number> {
+  async expel(request: { roomId: RoomId; who: Expelled; reason: EndReason; forMs: number }): Promise<number> {
     const { roomId, who, reason, forMs } = request;
-    const [userId, stay] = 'userId' in who ? [who.userId, []] : ['', who.allBut];
     return this.#run(
       SCRIPTS.rooms.expel,
       REPLIES.count,
       roomId,
-      [userId, encode(stay), reason, Math.ceil(forMs)],
+      [...whom(who), reason, Math.ceil(forMs)],
       [this.#options.keys.expelled(roomId)],
     );
   }
 
-  async readmit(roomId: RoomId, who: { userId: UserId; invitedAtMs?: number } | 'visitors'): Promise<void> {
+  async readmit(
+    roomId: RoomId,
+    who: { readonly userId: UserId; readonly invitedAtMs?: number } | 'visitors',
+  ): Promise<void> {
     const args = who === 'visitors' ? ['', ''] : [who.userId, who.invitedAtMs ?? ''];
     await this.#run(SCRIPTS.rooms.readmit, REPLIES.flag, roomId, args, [this.#options.keys.expelled(roomId)]);
   }
@@ -313,4 +310,11 @@ export class RedisRoomState implements RoomState {
     }
     return new Set(records.roomIds([...found]));
   }
+}
+
+/** Kind, user, and who stays, as the script takes them. */
+function whom(who: Expelled): string[] {
+  if ('userId' in who) return ['user', who.userId, '[]'];
+  if ('formerMember' in who) return ['member', who.formerMember, '[]'];
+  return ['visitors', '', encode(who.allBut)];
 }

@@ -17,6 +17,7 @@ import { type Locate, openGeoip } from './location/geoip.ts';
 import type { Logger } from './logger.ts';
 import { Metrics } from './metrics.ts';
 import { RoomAccess } from './rooms/access.ts';
+import { Eviction } from './rooms/eviction.ts';
 import { RoomNaming } from './rooms/naming.ts';
 import type { Services } from './services.ts';
 import { Placer } from './sessions/placer.ts';
@@ -141,6 +142,8 @@ async function compose(
     metrics,
   });
   opened.add(() => revoker.close());
+  const eviction = new Eviction({ state: cluster.rooms, rooms: store.rooms, log: logger });
+  opened.add(() => eviction.close());
   cluster.onStatus((status) => {
     if (status === 'up') void revoker.restore();
   });
@@ -179,6 +182,7 @@ async function compose(
     }),
     placer: new Placer({ registry: cluster.registry, metrics, random: () => random.fraction() }),
     revoker,
+    eviction,
     locate,
     metrics,
   };

@@ -9,6 +9,7 @@ import type { Ids, Randomness } from './ids.ts';
 import type { Locate } from './location/geoip.ts';
 import type { Metrics } from './metrics.ts';
 import type { RoomAccess } from './rooms/access.ts';
+import type { Eviction } from './rooms/eviction.ts';
 import type { RoomNaming } from './rooms/naming.ts';
 import type { Placer } from './sessions/placer.ts';
 import type { Revoker } from './sessions/revoker.ts';
@@ -32,6 +33,7 @@ export interface Services {
   readonly attempts: { readonly login: AttemptWindow; readonly register: AttemptWindow };
   readonly rooms: RoomAccess;
   readonly naming: RoomNaming;
+  readonly eviction: Eviction;
   readonly placer: Placer;
   readonly revoker: Revoker;
   readonly locate: Locate;

@@ -1,4 +1,5 @@
--- KEYS 8 who was put out of the room: 'u:<user>', or 'visitors' for everybody but its owner and members
+-- KEYS 8 who was put out of the room, until when: 'u:<user>' for whoever was kicked, 'm:<user>' for a former member (as
+-- long as they are a visitor), 'visitors' for everybody but its owner and members
 local EXPELLED = KEYS[8]
 
 local function expulsion(field)

@@ -202,7 +202,7 @@ local function hand_back(current)
   local lost = { node = current.nodeId, epoch = own_epoch(current) }
   current.nodeId, current.term, current.knownAs = half.nodeId, half.term, half.epoch
   current.region = half.region or current.region
-  current.epoch = current.epoch + 1
+  current.epoch = math.max(current.epoch + 1, now)
   current.connection = 'connected'
   set_halves(current, halves)
   put_participant(current)

@@ -4,7 +4,7 @@ local lease, capacity, duplicates, keep = cjson.decode(ARGV[3]), tonumber(ARGV[4
 if redis.call('EXISTS', ENDED) == 1 then return { 'room-ended' } end
 local expelled = expulsion('u:' .. lease.userId)
 if expelled then return { 'expelled', whole(expelled.expiresAtMs - now) } end
-if ARGV[7] == '1' and expulsion('visitors') then return { 'members-only' } end
+if ARGV[7] == '1' and (expulsion('visitors') or expulsion('m:' .. lease.userId)) then return { 'members-only' } end
 prune_places()
 drop_unreadable()
 

@@ -6,7 +6,7 @@ if redis.call('EXISTS', ENDED) == 1 then return { whole(before), snapshot() } en
 -- Put out while this node was cut off.
 local no_visitors = expulsion('visitors')
 local function is_expelled(user)
-  if expulsion('u:' .. user) then return true end
+  if expulsion('u:' .. user) or expulsion('m:' .. user) then return true end
   return no_visitors ~= nil and not (type(no_visitors.stays) == 'table' and no_visitors.stays[user])
 end
 

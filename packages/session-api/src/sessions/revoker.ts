@@ -1,7 +1,8 @@
 import type { NodeInbox, NodeRegistry, Revocation, Revocations } from '@meridian/cluster';
-import { isMeridianError, type NodeId } from '@meridian/protocol';
+import type { NodeId } from '@meridian/protocol';
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics.ts';
+import { backOffMs, pause, untilClusterAnswers } from '../retry.ts';
 
 export interface RevokerOptions {
   readonly marks: Revocations;
@@ -19,8 +20,6 @@ export interface RevokerOptions {
 
 /** A node answers at once or not at all, milliseconds. */
 const REQUEST_MS = 1_000;
-const PAUSE_MS = 250;
-const MOST_PAUSE_MS = 5_000;
 /** The registry's view is up to a second old: a node that has just come is in it after this, milliseconds. */
 const VIEW_MS = 1_250;
 const MOST_RECENT = 10_000;
@@ -51,7 +50,7 @@ export class Revoker {
       .catch((err: unknown) => this.#options.log.error({ err, userId: revocation.userId }, 'a revocation failed'))
       .finally(() => this.#running.delete(work));
     this.#running.add(work);
-    await Promise.race([told.promise, work, this.#pause(this.#options.waitMs ?? 1_500)]);
+    await Promise.race([told.promise, work, pause(this.#options.waitMs ?? 1_500, this.#stop.signal)]);
   }
 
   /** Redis is back, maybe empty: the marks of late are put there again. */
@@ -81,9 +80,13 @@ export class Revoker {
   }
 
   async #revoke(revocation: Revocation, onTold: () => void): Promise<void> {
-    const { registry, log, metrics, giveUpMs = 60_000 } = this.#options;
+    const { marks, keepMs, registry, log, metrics, giveUpMs = 60_000 } = this.#options;
     const startedMs = performance.now();
-    if (!(await this.#mark(revocation))) return;
+    // As often as it takes: without the mark, nodes that are away now would never know.
+    await untilClusterAnswers(() => marks.add([revocation], keepMs), {
+      signal: this.#stop.signal,
+      onFirstFailure: (err) => log.warn({ err }, 'the running sessions of a user end when Redis is back'),
+    });
     const markedMs = performance.now();
     const told = new Set<NodeId>();
     let ended = 0;
@@ -113,24 +116,8 @@ export class Revoker {
         log.warn({ userId: revocation.userId, silent: open }, 'nodes did not answer; they read the mark');
         return;
       }
-      await this.#pause(all ? VIEW_MS : Math.min(MOST_PAUSE_MS, PAUSE_MS * 2 ** Math.min(attempt, 8)));
+      await pause(all ? VIEW_MS : backOffMs(attempt), this.#stop.signal);
     }
-  }
-
-  /** As often as it takes: without the mark, nodes that are away now would never know. */
-  async #mark(revocation: Revocation): Promise<boolean> {
-    const { marks, keepMs, log } = this.#options;
-    for (let attempt = 0; !this.#stop.signal.aborted; attempt += 1) {
-      try {
-        await marks.add([revocation], keepMs);
-        return true;
-      } catch (err) {
-        if (!isMeridianError(err, 'cluster-unavailable')) throw err;
-        if (attempt === 0) log.warn({ err }, 'the running sessions of a user end when Redis is back');
-        await this.#pause(Math.min(MOST_PAUSE_MS, PAUSE_MS * 2 ** Math.min(attempt, 8)));
-      }
-    }
-    return false;
   }
 
   /** How many sessions ended there; undefined when it did not answer. */
@@ -143,19 +130,5 @@ export class Revoker {
       this.#options.log.debug({ err, nodeId }, 'a node did not take a revocation; it is told again');
       return undefined;
     }
-  }
-
-  #pause(ms: number): Promise<void> {
-    const { signal } = this.#stop;
-    if (signal.aborted) return Promise.resolve();
-    return new Promise((resolve) => {
-      const done = () => {
-        clearTimeout(timer);
-        signal.removeEventListener('abort', done);
-        resolve();
-      };
-      const timer = setTimeout(done, ms).unref();
-      signal.addEventListener('abort', done, { once: true });
-    });
   }
 }

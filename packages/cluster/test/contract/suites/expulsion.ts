@@ -100,6 +100,22 @@ export function expulsionSuite(backend: () => Backend): void {
       expect(await cluster.rooms.admit({ ...asVisitor, visitor: true })).toMatchObject({ admitted: true });
     });
 
+    it('of a former member holds for as long as they are no member again, or the room is public', async () => {
+      const world = new World(backend());
+      const cluster = await world.open();
+      const who = person();
+      await join(cluster, who);
+      await cluster.rooms.expel({ roomId, who: { formerMember: who.userId }, reason: 'left', forMs: HOUR_MS });
+      expect((await cluster.rooms.snapshot(roomId)).participants).toEqual([]);
+
+      const lease = await attach(cluster, who);
+      const request = { roomId, lease, capacity: 9, duplicates: 'allow' } as const;
+      expect(await cluster.rooms.admit({ ...request, visitor: true })).toMatchObject({ reason: 'members-only' });
+      expect(await cluster.rooms.admit({ ...request, visitor: false })).toMatchObject({ admitted: true });
+      await cluster.rooms.readmit(roomId, 'visitors');
+      expect(await cluster.rooms.admit({ ...request, visitor: true })).toMatchObject({ admitted: true });
+    });
+
     it('is not undone by a node that was cut off and puts back what it held', async () => {
       const world = new World(backend());
       const cluster = await world.open();

@@ -3,11 +3,11 @@ import type { Route } from '../../http/route.ts';
 import { roomView } from '../../rooms/access.ts';
 import { RoomParams } from '../params.ts';
 
-export const acceptInvitation: Route = (app, { auth, verifier, store, clock }) => {
+export const acceptInvitation: Route = (app, { auth, verifier, store, cluster, clock }) => {
   app.route({
     method: 'POST',
     url: '/v1/rooms/:slug/members',
-    config: { auth: 'user', errors: ['room-not-found', 'invitation-invalid'] },
+    config: { auth: 'user', errors: ['room-not-found', 'invitation-invalid', 'cluster-unavailable'] },
     schema: {
       tags: ['rooms'],
       summary: 'Become a member by an invitation; a second time changes nothing',
@@ -26,6 +26,8 @@ export const acceptInvitation: Route = (app, { auth, verifier, store, clock }) =
       if (room.ownerId === userId) return roomView({ room, role: 'owner' });
       const member = { userId, name, joinedAtMs: clock.now() };
       await store.rooms.addMember(room.roomId, member, invitation.createdAtMs);
+      // Who was put out and is invited again may come at once.
+      await cluster.rooms.readmit(room.roomId, { userId, invitedAtMs: invitation.createdAtMs });
       return roomView({ room, role: 'member' });
     },
   });

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Route } from '../../http/route.ts';
 import { MemberParams } from '../params.ts';
 
-export const removeMember: Route = (app, { auth, rooms, store, clock }) => {
+export const removeMember: Route = (app, { auth, rooms, store, clock, eviction }) => {
   app.route({
     method: 'DELETE',
     url: '/v1/rooms/:slug/members/:userId',
@@ -11,7 +11,7 @@ export const removeMember: Route = (app, { auth, rooms, store, clock }) => {
     schema: {
       tags: ['rooms'],
       summary:
-        'Remove a member (owner; earlier invitations do not bring them back) or leave (the member); a call that is under way goes on',
+        'Remove a member (owner; earlier invitations do not bring them back) or leave (the member); of a private room: out of the call that is under way, too',
       params: MemberParams,
       response: { 204: z.undefined().describe('Done.') },
     },
@@ -29,6 +29,9 @@ export const removeMember: Route = (app, { auth, rooms, store, clock }) => {
           : await store.rooms.removeMember(room.roomId, userId);
       if (!removed) {
         throw new MeridianError('not-found', { message: 'There is no such member.' });
+      }
+      if (room.visibility === 'private') {
+        await eviction.member(room, userId, userId === caller.userId ? 'left' : 'kicked');
       }
       return reply.code(204).send();
     },
