@@ -84,6 +84,9 @@ export function selectNode(input: SelectionInput): Selection {
   const allowed =
     forcedRegion === undefined ? available : available.filter(({ record }) => record.region === forcedRegion);
   const wanted = avoid.size === 0 ? allowed : allowed.filter(({ record }) => !avoid.has(record.nodeId));
+  // A whole region that failed its client is left; where all nodes are to be avoided, one of them is better than none.
+  const elsewhere = available.some(({ record }) => !avoid.has(record.nodeId));
+  if (wanted.length === 0 && elsewhere) return { rejected: true, reason: 'region-unavailable' };
   const candidates = wanted.length > 0 ? wanted : allowed;
   const near = leastLoadedWithin(candidates, EQUALLY_NEAR_MS, random);
   if (near === undefined) return { rejected: true, reason: 'region-unavailable' };

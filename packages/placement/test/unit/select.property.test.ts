@@ -67,11 +67,18 @@ const find = (input: SelectionInput, nodeId: NodeId): NodeView => {
   return view;
 };
 
-/** The nodes a decision may name: available, in the forced region. */
-const allowed = (input: SelectionInput): NodeView[] =>
-  input.nodes.filter(
-    (view) => isAvailable(view) && (input.forcedRegion === undefined || view.record.region === input.forcedRegion),
+/**
+ * The nodes a decision may name: available, in the forced region. None of that region when the client avoids all
+ * of them and there are others.
+ */
+const allowed = (input: SelectionInput): NodeView[] => {
+  const available = input.nodes.filter(isAvailable);
+  const there = available.filter(
+    ({ record }) => input.forcedRegion === undefined || record.region === input.forcedRegion,
   );
+  const isAvoided = ({ record }: NodeView) => input.avoid.has(record.nodeId);
+  return there.every(isAvoided) && !available.every(isAvoided) ? [] : there;
+};
 
 describe('for every cluster and every client', () => {
   test('a draining, full or foreign-region node is never chosen, and a node is chosen whenever one is allowed', () => {

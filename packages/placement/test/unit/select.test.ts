@@ -124,7 +124,13 @@ describe('who can take a client', () => {
 
     expect(decide(aClient({ ...client, nodes: world })).nodeId).not.toBe('eu1');
     expect(decide(aClient({ ...client, nodes: [eu] })).nodeId).toBe('eu1');
-    expect(decide(aClient({ ...client, nodes: world, forcedRegion: Region.parse('eu-west') })).nodeId).toBe('eu1');
+  });
+
+  test('a forced region whose every node the client has just lost is given up while there are others', () => {
+    const client = { location: AMSTERDAM, avoid: idsOf('eu1'), forcedRegion: Region.parse('eu-west') };
+
+    expect(selectNode(aClient({ ...client, nodes: world }))).toEqual({ rejected: true, reason: 'region-unavailable' });
+    expect(decide(aClient({ ...client, nodes: [eu] })).nodeId).toBe('eu1');
   });
 });
 
