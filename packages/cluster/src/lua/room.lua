@@ -148,9 +148,24 @@ local function own_epoch(stored)
   return stored.knownAs or stored.epoch
 end
 
--- May this attachment change the participant? Nobody older than it may.
-local function holds(stored, epoch)
-  return stored.epoch <= epoch or stored.knownAs == epoch
+-- May this attachment change the participant? Nobody older than it may. `from` is the node that asks, '' for any.
+local function holds(stored, epoch, from)
+  if from == '' then return stored.epoch <= epoch or stored.knownAs == epoch end
+  return stored.nodeId == from and own_epoch(stored) <= epoch
+end
+
+-- The same for what a participant has not left yet. A half that was resumed there is known by its newer epoch then.
+local function half_holds(stored, epoch, from)
+  for _, half in ipairs(halves_of(stored)) do
+    if half.nodeId == from and half.epoch <= epoch then
+      if half.epoch < epoch then
+        half.epoch = epoch
+        put_participant(stored)
+      end
+      return true
+    end
+  end
+  return false
 end
 
 local function set_halves(stored, halves)

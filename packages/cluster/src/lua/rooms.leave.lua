@@ -25,7 +25,7 @@ end
 local current = get(PARTICIPANTS, session)
 if not current then return { 0 } end
 
-if holds(current, epoch) and (from == '' or current.nodeId == from) then
+if holds(current, epoch, from) then
   local node = current.nodeId
   if UNWANTED[reason] and current.halves then hand_back(current) else remove(current, reason) end
   return answer(node)

@@ -4,11 +4,7 @@ local key = ARGV[3] == 'producer' and PRODUCERS or DATA
 
 local owner = get(PARTICIPANTS, published.sessionId)
 if not owner then return 0 end
-local allowed = owner.nodeId == published.nodeId and holds(owner, epoch)
-for _, half in ipairs(halves_of(owner)) do
-  allowed = allowed or (half.nodeId == published.nodeId and half.epoch <= epoch)
-end
-if not allowed then return 0 end
+if not holds(owner, epoch, published.nodeId) and not half_holds(owner, epoch, published.nodeId) then return 0 end
 -- What it takes the place of has to be the same session's, and still there.
 if published.replaces then
   local former = get(PRODUCERS, published.replaces)

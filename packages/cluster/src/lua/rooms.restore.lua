@@ -31,6 +31,12 @@ local function restore_half(current, own)
   put_participant(current)
 end
 
+-- On this node under this epoch, or under an older one that was resumed here while nothing could be written.
+local function is_same_attachment(current, own, same_stay)
+  if not current or current.nodeId ~= node then return false end
+  return own_epoch(current) == own.epoch or (same_stay and own_epoch(current) < own.epoch)
+end
+
 for _, own in ipairs(cjson.decode(ARGV[5])) do
   local current = get(PARTICIPANTS, own.sessionId)
   local same_stay = current and current.joinedAtMs == own.joinedAtMs
@@ -38,8 +44,13 @@ for _, own in ipairs(cjson.decode(ARGV[5])) do
   own.term = term
   if is_expelled(own.userId) then
     restored = false
-  elseif current and current.nodeId == node and own_epoch(current) == own.epoch then
-    local changed = current.connection ~= own.connection
+  elseif is_same_attachment(current, own, same_stay) then
+    local changed = current.connection ~= own.connection or current.epoch < own.epoch
+    if current.epoch < own.epoch then
+      current.epoch, current.knownAs = own.epoch, nil
+    elseif current.knownAs then
+      current.knownAs = own.epoch
+    end
     current.connection, current.term = own.connection, term
     put_participant(current)
     if changed then emit({ type = 'participant-updated', participant = visible(current, 'participant') }) end
