@@ -129,22 +129,31 @@ export class NodeRooms {
       case 'data-producer-closed':
         relays.dataProducerClosed(room.roomId, change.dataProducerId);
         break;
-      case 'participant-joined':
       case 'participant-updated':
         this.#regions.set(change.participant.nodeId, change.participant.region);
         break;
-      case 'participant-left': {
-        const still = new Set(room.otherNodes);
-        for (const remote of relays.nodesOf(room.roomId))
-          if (!still.has(remote)) relays.nodeLeftRoom(room.roomId, remote);
+      case 'participant-joined':
+        this.#regions.set(change.participant.nodeId, change.participant.region);
+        // It may have come from a node that has nobody in the room any more (it was lost): nobody leaves then.
+        this.#dropRelaysOfAbsent(room);
         break;
-      }
+      case 'participant-left':
+        this.#dropRelaysOfAbsent(room);
+        break;
       case 'producer-opened':
       case 'data-producer-opened':
       case 'room-ended':
         break;
       default:
         assertNever(change);
+    }
+  }
+
+  #dropRelaysOfAbsent(room: NodeRoom): void {
+    const { relays } = this.#options;
+    const still = new Set(room.otherNodes);
+    for (const remote of relays.nodesOf(room.roomId)) {
+      if (!still.has(remote)) relays.nodeLeftRoom(room.roomId, remote);
     }
   }
 }
