@@ -63,7 +63,7 @@ export class Preparation {
 }
 
 /** Round trip times older than this are measured anew. Milliseconds. */
-const FRESH_FOR_MS = 180_000;
+export const FRESH_FOR_MS = 180_000;
 /** One that opens the connection and three samples. */
 const PROBE_ROUND_TRIPS = 4;
 

@@ -33,6 +33,10 @@ export interface Runtime {
   isOnline(): boolean;
   /** Returns the undoing. */
   onOnline(listener: () => void): () => void;
+  /** The way to the network is another one now, as from Wi-Fi to a mobile network. Returns the undoing. */
+  onNetworkChange(listener: () => void): () => void;
+  /** The page can be seen again; its timers may have stood still until now. Returns the undoing. */
+  onVisible(listener: () => void): () => void;
   /** The page is going away (closed, reloaded, or put aside by the browser). Returns the undoing. */
   onPageHide(listener: () => void): () => void;
 }
@@ -67,6 +71,23 @@ export function browserRuntime(): Runtime {
     },
     isOnline: () => navigator.onLine,
     onOnline: (listener) => listen(window, 'online', listener),
+    onNetworkChange(listener) {
+      // Chromium on mobile systems says what kind of network it is; elsewhere `online` has to do. The same event tells
+      // of new estimates of its speed, which are none of our business.
+      const network: unknown = Reflect.get(navigator, 'connection');
+      if (!(network instanceof EventTarget)) return () => {};
+      const kindOf = (): unknown => Reflect.get(network, 'type');
+      let kind = kindOf();
+      return listen(network, 'change', () => {
+        if (kindOf() === kind) return;
+        kind = kindOf();
+        listener();
+      });
+    },
+    onVisible: (listener) =>
+      listen(document, 'visibilitychange', () => {
+        if (document.visibilityState === 'visible') listener();
+      }),
     onPageHide: (listener) => listen(window, 'pagehide', listener),
   };
 }

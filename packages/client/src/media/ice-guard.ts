@@ -39,7 +39,13 @@ export class IceGuard {
 
   /** The network has changed: do not wait for the browser to notice. */
   restartNow(): void {
-    if (this.#closed || this.#options.transport.connectionState === 'new') return;
+    const { connectionState } = this.#options.transport;
+    if (this.#closed || connectionState === 'new') return;
+    if (connectionState === 'connected' && this.#trouble === undefined) {
+      // What works is not given up: should the old path break, that is trouble in its own right.
+      this.#options.restart().catch(() => {});
+      return;
+    }
     this.#begin(0, DEAD_AFTER_MS);
   }
 

@@ -4,6 +4,7 @@ import {
   type ConsumerOptions,
   type DataConsumerId,
   type DataConsumerOptions,
+  type DataProducerId,
   type MediaKind,
   type MediaSource,
   type ProducerId,
@@ -11,6 +12,7 @@ import {
 } from '@meridian/protocol';
 import type { types } from 'mediasoup-client';
 import { type SdkError, toSdkError } from '../errors.ts';
+import { FlowWatch } from './flow-watch.ts';
 import { layerFor, type Shown, spatialLayersOf } from './layers.ts';
 import { type LinkOptions, MediaLink } from './link.ts';
 import { toDeviceRtpParameters, toDeviceSctpStream } from './wire.ts';
@@ -30,10 +32,13 @@ export interface DataMessage {
   readonly payload: string | ArrayBuffer;
 }
 
+/** Calls back once when the track is of use (a picture was decoded, sound has come). Returns the cancelling. */
+export type WatchFlow = (onFlowing: () => void) => () => void;
+
 export interface ReceiverEvents {
-  onTrack(track: RemoteTrack): void;
+  onTrack(track: RemoteTrack, watch: WatchFlow): void;
   onTrackGone(track: RemoteTrack): void;
-  onData(message: DataMessage): void;
+  onData(message: DataMessage, from: DataProducerId): void;
   /** One stream could not be received; the call goes on without it. */
   onTrouble(error: SdkError): void;
 }
@@ -57,13 +62,15 @@ export class Receiver {
   readonly #dataChannels = new Map<DataConsumerId, types.DataConsumer>();
   /** Closed by the node while our half was still being made. */
   readonly #closedEarly = new Set<ConsumerId | DataConsumerId>();
-  readonly #shown: ReadonlyMap<ProducerId, Shown>;
+  readonly #sizeOf: (track: RemoteTrack) => Shown | undefined;
+  readonly #flow: FlowWatch;
 
-  constructor(options: LinkOptions, shown: ReadonlyMap<ProducerId, Shown>, events: ReceiverEvents) {
+  constructor(options: LinkOptions, sizeOf: (track: RemoteTrack) => Shown | undefined, events: ReceiverEvents) {
     this.#options = options;
     this.#events = events;
-    this.#shown = shown;
+    this.#sizeOf = sizeOf;
     this.#link = new MediaLink('recv', options);
+    this.#flow = new FlowWatch({ runtime: options.runtime, getStats: () => this.transport.getStats() });
   }
 
   get transport(): types.Transport {
@@ -101,7 +108,7 @@ export class Receiver {
         asked: { paused: true, layer: undefined },
       };
       this.#incoming.set(consumerId, incoming);
-      this.#events.onTrack(remote);
+      this.#events.onTrack(remote, (onFlowing) => this.#flow.watch(remote.track, kind, onFlowing));
       await this.#adapt(incoming);
     } catch (error) {
       if (!this.transport.closed) this.#events.onTrouble(toSdkError(error, 'browser-unsupported'));
@@ -135,7 +142,7 @@ export class Receiver {
       this.#dataChannels.set(dataConsumerId, channel);
       channel.on('message', (payload: unknown) => {
         if (typeof payload === 'string' || payload instanceof ArrayBuffer) {
-          this.#events.onData({ sessionId, label, payload });
+          this.#events.onData({ sessionId, label, payload }, dataProducerId);
         }
       });
     } catch (error) {
@@ -153,12 +160,13 @@ export class Receiver {
     channel.close();
   }
 
-  /** The video of this producer is shown in another size now. */
-  async shownChanged(producerId: ProducerId): Promise<void> {
-    const incoming = this.#of(producerId);
-    if (incoming === undefined) return;
+  /** The video of this source is shown in another size now. */
+  async shownChanged(sessionId: SessionId, source: MediaSource): Promise<void> {
+    const concerned = [...this.#incoming.values()].filter(
+      ({ remote }) => remote.sessionId === sessionId && remote.source === source,
+    );
     try {
-      await this.#adapt(incoming);
+      await Promise.all(concerned.map((incoming) => this.#adapt(incoming)));
     } catch (error) {
       if (!this.transport.closed) this.#events.onTrouble(toSdkError(error));
     }
@@ -169,6 +177,7 @@ export class Receiver {
   }
 
   close(): void {
+    this.#flow.close();
     this.#link.close();
     this.#incoming.clear();
     this.#dataChannels.clear();
@@ -178,7 +187,7 @@ export class Receiver {
   async #adapt(incoming: Incoming): Promise<void> {
     const { connection } = this.#options;
     const { consumerId, layers, asked, remote } = incoming;
-    const shown = remote.kind === 'video' ? this.#shown.get(remote.producerId) : undefined;
+    const shown = remote.kind === 'video' ? this.#sizeOf(remote) : undefined;
     const paused = shown === 'hidden';
     const wishes: Promise<unknown>[] = [];
     if (layers > 1 && shown !== undefined && shown !== 'hidden') {

@@ -1,4 +1,4 @@
-import { type DataProducerId, MediaSource, type ProducerId } from '@meridian/protocol';
+import { type DataProducerId, MediaSource, ProducerId } from '@meridian/protocol';
 import type { types } from 'mediasoup-client';
 import { z } from 'zod';
 import { ClientError } from '../errors.ts';
@@ -14,7 +14,7 @@ export interface Outgoing {
 }
 
 /** Rides in mediasoup-client's `appData` from `produce()` to its event. */
-const Intent = z.object({ source: MediaSource, paused: z.boolean() });
+const Intent = z.object({ source: MediaSource, paused: z.boolean(), replaces: ProducerId.optional() });
 
 /** Bytes that may wait in a data channel before `sendData` refuses. */
 const MOST_BUFFERED_BYTES = 1_000_000;
@@ -62,7 +62,11 @@ export class Sender {
   async publish(
     source: MediaSource,
     track: MediaStreamTrack,
-    { paused, videoCodec = DEFAULT_VIDEO_CODEC }: { paused: boolean; videoCodec?: VideoCodec | undefined },
+    {
+      paused,
+      videoCodec = DEFAULT_VIDEO_CODEC,
+      replaces,
+    }: { paused: boolean; videoCodec?: VideoCodec | undefined; replaces?: ProducerId | undefined },
   ): Promise<Outgoing> {
     const { device } = this.#options;
     const producer = await this.transport.produce({
@@ -71,7 +75,7 @@ export class Sender {
       codecOptions: codecOptionsOf(source),
       stopTracks: false,
       disableTrackOnPause: false,
-      appData: { source, paused },
+      appData: { source, paused, ...(replaces === undefined ? {} : { replaces }) },
     });
     try {
       const producerId = await this.#paid(this.#producerIds, producer.id);
@@ -131,6 +135,17 @@ export class Sender {
     const channel = await this.openChannel(label);
     if (channel.bufferedAmount > MOST_BUFFERED_BYTES) throw new ClientError('data-backlog');
     channel.send(payload);
+  }
+
+  /** Labels of the channels that are open, or about to be. */
+  get channelLabels(): readonly string[] {
+    return [...this.#channels.keys()];
+  }
+
+  /** Is nothing waiting to be sent over the data channels? */
+  async dataSent(): Promise<boolean> {
+    const channels = await Promise.allSettled(this.#channels.values());
+    return channels.every((one) => one.status === 'rejected' || one.value.bufferedAmount === 0);
   }
 
   restartIce(): void {

@@ -29,6 +29,8 @@ export interface OpenInput {
 export interface EnterInput {
   readonly context: Context;
   readonly autoSubscribe: boolean;
+  /** The session's participant is taken over from another node, whose media goes on beside. */
+  readonly handover?: boolean;
   /** Of an earlier attachment; used again where it fits. */
   readonly loadedDevice: LoadedDevice | undefined;
   readonly watch: Stopwatch;
@@ -117,6 +119,7 @@ export async function enterRoom(
           room: place.room.slug,
           rtpCapabilities: loadedDevice.device.recvRtpCapabilities,
           autoSubscribe: input.autoSubscribe,
+          ...(input.handover === true ? { handover: true } : {}),
         },
         { signal },
       ),

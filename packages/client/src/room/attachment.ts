@@ -1,62 +1,70 @@
 import {
   assertNever,
+  type DataProducerId,
   type ErrorCode,
   MeridianError,
   type NotificationData,
-  type ProducerId,
   type SessionId,
 } from '@meridian/protocol';
 import { ClientError, fromBody, type SdkError } from '../errors.ts';
 import type { Shown } from '../media/layers.ts';
 import type { LinkOptions } from '../media/link.ts';
-import { type DataMessage, Receiver, type RemoteTrack } from '../media/receiver.ts';
+import { type DataMessage, Receiver, type RemoteTrack, type WatchFlow } from '../media/receiver.ts';
 import { Sender } from '../media/sender.ts';
-import type { Runtime } from '../runtime.ts';
+import { pause, type Runtime } from '../runtime.ts';
 import type { Notification } from '../signalling/connection.ts';
+import { readReports } from '../stats/reports.ts';
 import type { Attached } from './attach.ts';
 import { type Verdict, verdictOfClose, verdictOfReason } from './ending.ts';
-import type { Roster, RosterChange } from './roster.ts';
+import { Roster, type RosterChange } from './roster.ts';
 
 export type ActiveSpeakers = NotificationData<'active-speakers'>;
 
 /** What an attachment tells the room it belongs to. */
 export interface AttachmentHost {
   onRoster(changes: readonly RosterChange[]): void;
-  onTrack(track: RemoteTrack): void;
+  onTrack(track: RemoteTrack, watch: WatchFlow): void;
   onTrackGone(track: RemoteTrack): void;
-  onData(message: DataMessage): void;
+  onData(message: DataMessage, from: DataProducerId): void;
   onChat(message: NotificationData<'chat'>['message']): void;
   onSpeakers(speakers: ActiveSpeakers): void;
   onRelayTrouble(trouble: NotificationData<'relay-trouble'>): void;
   onTrouble(error: SdkError): void;
   /** A transport is up. */
   onConnected(direction: 'send' | 'receive'): void;
+  /** The node is going to stop, and wants us to be elsewhere by then. */
+  onMoveAsked(deadlineMs: number): void;
+  /** The WebSocket is gone, the media may go on: `resume` or `close`. */
+  onSuspended(error: SdkError): void;
   /** The attachment is of no more use. Told once. */
   onLost(verdict: Verdict, error: SdkError): void;
 }
 
 const LEAVE_WITHIN_MS = 1_000;
+/** Media says something this often at the least, be it feedback on what we send. Milliseconds. */
+const LIFE_SIGN_MS = 400;
+const LOOK_EVERY_MS = 80;
 
 /** One stay at one node: connection, both transports, and what runs over them. */
 export class Attachment {
   readonly attached: Attached;
   readonly sender: Sender;
   readonly receiver: Receiver;
-  readonly #roster: Roster;
+  /** The room as this node sees it. */
+  readonly roster = new Roster();
   readonly #runtime: Runtime;
   #host: AttachmentHost | undefined;
+  #started = false;
 
   constructor(options: {
     attached: Attached;
     runtime: Runtime;
-    roster: Roster;
-    shown: ReadonlyMap<ProducerId, Shown>;
+    sizeOf: (track: RemoteTrack) => Shown | undefined;
     host: AttachmentHost;
   }) {
     const { attached, runtime } = options;
     this.attached = attached;
     this.#runtime = runtime;
-    this.#roster = options.roster;
     this.#host = options.host;
     const { connection, joined, loadedDevice, session } = attached;
     const link = (direction: 'send' | 'receive'): Omit<LinkOptions, 'transport'> => ({
@@ -68,10 +76,10 @@ export class Attachment {
       onDead: () => this.#lost({ next: 'rejoin', avoidNode: false }, new ClientError('media-unreachable')),
     });
     this.sender = new Sender({ ...link('send'), transport: joined.sendTransport });
-    this.receiver = new Receiver({ ...link('receive'), transport: joined.recvTransport }, options.shown, {
-      onTrack: (track) => this.#host?.onTrack(track),
+    this.receiver = new Receiver({ ...link('receive'), transport: joined.recvTransport }, options.sizeOf, {
+      onTrack: (track, watch) => this.#host?.onTrack(track, watch),
       onTrackGone: (track) => this.#host?.onTrackGone(track),
-      onData: (message) => this.#host?.onData(message),
+      onData: (message, from) => this.#host?.onData(message, from),
       onTrouble: (error) => this.#host?.onTrouble(error),
     });
   }
@@ -80,14 +88,53 @@ export class Attachment {
     return this.attached.joined.self.sessionId;
   }
 
-  /** Begins to work on what the node says; what it has said since the join comes first. */
+  /** Somebody still listens to it. */
+  get isServing(): boolean {
+    return this.#host !== undefined;
+  }
+
+  /** Begins to work on what the node says; what it has said since the join comes first. Idempotent. */
   start(): void {
+    if (this.#started) return;
+    this.#started = true;
     const { connection, joined } = this.attached;
-    this.#host?.onRoster(this.#roster.reset(joined));
-    connection.receive(
-      (notification) => this.#onNotification(notification),
-      (error) => this.#lost(verdictOfClose(error, this.#runtime.isOnline()), error),
-    );
+    this.#host?.onRoster(this.roster.reset(joined));
+    connection.receive({
+      notification: (notification) => this.#onNotification(notification),
+      suspended: (error) => this.#host?.onSuspended(error),
+      closed: (error) => this.#lost(verdictOfClose(error, this.#runtime.isOnline()), error),
+    });
+  }
+
+  /**
+   * One attempt to go on after `onSuspended`.
+   * @throws what the node closed with; ClientError `node-unreachable`, `aborted`
+   */
+  async resume(signal: AbortSignal): Promise<void> {
+    await this.attached.connection.resume({ signal });
+  }
+
+  /** Does anything come in over the transports, media or feedback on ours? */
+  async mediaLives(): Promise<boolean> {
+    const before = await this.#bytesReceived();
+    for (let waitedMs = 0; waitedMs < LIFE_SIGN_MS; waitedMs += LOOK_EVERY_MS) {
+      await pause(this.#runtime, LOOK_EVERY_MS, undefined);
+      if ((await this.#bytesReceived()) > before) return true;
+    }
+    return false;
+  }
+
+  /** Is everything that we publish on its way? */
+  async isSending(): Promise<boolean> {
+    const { transport } = this.sender;
+    const live = this.sender.all.filter(({ producer }) => !producer.paused && producer.track?.readyState === 'live');
+    if (live.length === 0) return true;
+    if (transport.connectionState !== 'connected') return false;
+    const sent = readReports(await transport.getStats()).filter(({ type }) => type === 'outbound-rtp');
+    // Simulcast has several reports for one publication, and sends its upper layers later.
+    const kinds = (wanted: 'audio' | 'video') =>
+      sent.some(({ kind, bytesSent = 0 }) => kind === wanted && bytesSent > 0);
+    return live.every(({ producer }) => kinds(producer.kind === 'audio' ? 'audio' : 'video'));
   }
 
   /** Is a transport still (or again) on its way up? */
@@ -101,16 +148,18 @@ export class Attachment {
     this.receiver.restartIce();
   }
 
-  /** Says no more, but goes on playing what still comes in, until `close`. */
-  retire(): void {
+  /** Says no more, but goes on playing what still comes in, until `close`. @param why requests fail that wait */
+  retire(why: SdkError = new ClientError('room-left')): void {
     this.#host = undefined;
-    this.attached.connection.close();
+    this.attached.connection.abandon(why);
   }
 
   /** Says goodbye, closes all, and gives the node a moment to answer. Never throws. */
   async leave(): Promise<void> {
     const { connection } = this.attached;
     this.#host = undefined;
+    // The goodbye goes out with the next WebSocket: nobody has to see us "reconnecting" for the rest of the window.
+    if (connection.isSuspended) connection.resume({ withinMs: LEAVE_WITHIN_MS }).catch(() => {});
     const answered = connection.request('leave', {}, { withinMs: LEAVE_WITHIN_MS }).catch(() => {});
     this.sender.close();
     this.receiver.close();
@@ -125,6 +174,15 @@ export class Attachment {
     this.receiver.close();
   }
 
+  async #bytesReceived(): Promise<number> {
+    const transports = [this.sender.transport, this.receiver.transport].filter(({ closed }) => !closed);
+    const stats = await Promise.all(transports.map((transport) => transport.getStats().then(readReports)));
+    return stats
+      .flat()
+      .filter(({ type }) => type === 'candidate-pair' || type === 'transport')
+      .reduce((sum, { bytesReceived = 0 }) => sum + bytesReceived, 0);
+  }
+
   #lost(verdict: Verdict, error: SdkError): void {
     const host = this.#host;
     this.#host = undefined;
@@ -134,11 +192,14 @@ export class Attachment {
   #onNotification(notification: Notification): void {
     const host = this.#host;
     if (host === undefined) return;
-    const roster = this.#roster;
+    const { roster } = this;
     switch (notification.event) {
       case 'welcome':
       case 'session-token':
+        // The connection knows both.
+        break;
       case 'move-asked':
+        host.onMoveAsked(notification.data.deadlineMs);
         break;
       case 'participant-joined':
       case 'participant-updated':

@@ -8,12 +8,12 @@ import type { Upkeep } from './upkeep.ts';
 export class RoomChat {
   readonly #log = new ChatLog();
   readonly #context: Context;
-  readonly #upkeep: Pick<Upkeep, 'attachment'>;
+  readonly #upkeep: Pick<Upkeep, 'request'>;
   readonly #onLines: (fresh: readonly ChatMessage[]) => void;
 
   constructor(options: {
     context: Context;
-    upkeep: Pick<Upkeep, 'attachment'>;
+    upkeep: Pick<Upkeep, 'request'>;
     /** Lines that nobody has seen yet; pages of history are not among them. */
     onLines: (fresh: readonly ChatMessage[]) => void;
   }) {
@@ -34,8 +34,7 @@ export class RoomChat {
 
   /** @throws MeridianError such as `rate-limited`, `forbidden`; waits while reconnecting */
   async send(text: string, signal?: AbortSignal): Promise<ChatMessage> {
-    const { attached } = await this.#upkeep.attachment(signal);
-    const { message } = await attached.connection.request('send-chat', { text }, { signal });
+    const { message } = await this.#upkeep.request('send-chat', { text }, { signal });
     this.receive(message);
     return message;
   }

@@ -30,8 +30,15 @@ export interface RoomEvents {
   'producer-opened': ProducerInfo;
   'producer-updated': ProducerInfo;
   'producer-closed': ProducerInfo;
-  /** Media flows in. Comes again with a new track for the same producer after a reconnect. */
+  /** The same source of the same person is published anew: over another node, or after a reconnect. */
+  'producer-replaced': { readonly before: ProducerInfo; readonly producer: ProducerInfo };
+  /** Somebody's source is to be seen or heard from now on. */
   'track-added': RemoteTrack;
+  /**
+   * The same source comes over another track from now on, which flows already: show it in the place of the one before
+   * (`TrackPlayer` does that without a gap). The track before may go on for a moment.
+   */
+  'track-replaced': { readonly before: RemoteTrack; readonly after: RemoteTrack };
   'track-removed': RemoteTrack;
   'active-speakers': ActiveSpeakers;
   /** A line of somebody, oneself included. */
@@ -39,7 +46,11 @@ export interface RoomEvents {
   'data': DataMessage;
   /** A device was unplugged, or sharing was stopped in the browser's own bar. */
   'local-track-ended': { readonly source: MediaSource };
-  /** `attempt` counts from 0; the attempt is made after `delayMs`. */
+  /** The connection was lost and goes on; media and publications were not touched. */
+  'resumed': { readonly afterMs: number };
+  /** We are at another node now, since the one before is about to stop. Nobody has seen a gap. */
+  'moved': { readonly nodeId: NodeId; readonly region: Region; readonly afterMs: number };
+  /** A loss that lasts. `attempt` counts from 0; the attempt is made after `delayMs`. */
   'reconnecting': { readonly attempt: number; readonly delayMs: number; readonly cause: SdkError };
   'reconnected': { readonly nodeId: NodeId; readonly region: Region; readonly afterMs: number };
   'relay-trouble': NotificationData<'relay-trouble'>;

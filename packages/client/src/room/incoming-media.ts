@@ -1,65 +1,175 @@
-import type { ProducerId } from '@meridian/protocol';
+import type { MediaSource, ProducerId, SessionId } from '@meridian/protocol';
 import type { Shown } from '../media/layers.ts';
-import type { RemoteTrack } from '../media/receiver.ts';
+import type { RemoteTrack, WatchFlow } from '../media/receiver.ts';
+import type { Runtime } from '../runtime.ts';
+import { type SlotKey, slotOf } from './roster.ts';
 
 export interface IncomingMediaEvents {
   onAdded(track: RemoteTrack): void;
+  /** The same thing to see or to hear, over another track from now on. */
+  onReplaced(before: RemoteTrack, after: RemoteTrack): void;
   onRemoved(track: RemoteTrack): void;
   /** The first packet of anybody's media has come. */
   onFlowing(): void;
 }
 
-/** What comes in from others, over all stays: by producer, the newest track of each. */
+export interface IncomingMediaOptions {
+  readonly runtime: Pick<Runtime, 'after'>;
+  readonly events: IncomingMediaEvents;
+  /** Nothing can be expected to flow: it is muted at its source, or nobody looks. */
+  readonly isQuiet: (track: RemoteTrack) => boolean;
+  /** Something else is published in the place of this producer. */
+  readonly isSuperseded: (track: RemoteTrack) => boolean;
+}
+
+/** What is shown of one person's source, and what is going to take its place. */
+interface Slot {
+  shown: RemoteTrack;
+  /** Nothing comes in over the shown track any more; its last picture stays for a while. */
+  over: boolean;
+  /** Newer tracks that do not flow yet, oldest first, with the undoing of the watch. */
+  readonly coming: Map<RemoteTrack, () => void>;
+  cancelHold: () => void;
+}
+
+/** How long the last picture stays where the next one is on its way. Milliseconds. */
+const HOLD_MS = 5_000;
+
+/**
+ * What comes in from others, over all stays and moves: of each person's source one track. A newer one takes its
+ * place only when it flows, so that nobody sees a gap.
+ */
 export class IncomingMedia {
-  readonly #tracks = new Map<ProducerId, RemoteTrack>();
-  readonly #shown = new Map<ProducerId, Shown>();
-  readonly #events: IncomingMediaEvents;
+  readonly #slots = new Map<SlotKey, Slot>();
+  readonly #sizes = new Map<SlotKey, Shown>();
+  readonly #options: IncomingMediaOptions;
 
-  constructor(events: IncomingMediaEvents) {
-    this.#events = events;
+  constructor(options: IncomingMediaOptions) {
+    this.#options = options;
   }
 
+  /** By producer. */
   get tracks(): ReadonlyMap<ProducerId, RemoteTrack> {
-    return this.#tracks;
+    return new Map([...this.#slots.values()].map(({ shown }) => [shown.producerId, shown]));
   }
 
-  /** In which size each video is shown. */
-  get shown(): ReadonlyMap<ProducerId, Shown> {
-    return this.#shown;
+  trackOf(sessionId: SessionId, source: MediaSource): RemoteTrack | undefined {
+    return this.#slots.get(slotOf({ sessionId, source }))?.shown;
   }
 
-  setShown(producerId: ProducerId, shown: Shown): void {
-    this.#shown.set(producerId, shown);
+  /** In which size it is shown. */
+  sizeOf(slot: { sessionId: SessionId; source: MediaSource }): Shown | undefined {
+    return this.#sizes.get(slotOf(slot));
   }
 
-  /** Takes the place of an older track of the same producer. */
-  add(remote: RemoteTrack): void {
-    this.#tracks.set(remote.producerId, remote);
-    if (remote.track.muted) {
-      remote.track.addEventListener('unmute', () => this.#events.onFlowing(), { once: true });
-    } else {
-      this.#events.onFlowing();
+  setSize(slot: { sessionId: SessionId; source: MediaSource }, size: Shown): void {
+    this.#sizes.set(slotOf(slot), size);
+  }
+
+  /** Is one of these what is shown, though it could be replaced by something that flows? */
+  relyOn(tracks: readonly RemoteTrack[]): boolean {
+    return [...this.#slots.values()].some(({ shown }) => tracks.includes(shown) && !this.#options.isQuiet(shown));
+  }
+
+  /** Takes the place of an older track of the same source once it flows. */
+  add(remote: RemoteTrack, watch: WatchFlow): void {
+    const { events, isQuiet } = this.#options;
+    const key = slotOf(remote);
+    const slot = this.#slots.get(key);
+    if (slot === undefined) {
+      this.#slots.set(key, { shown: remote, over: false, coming: new Map(), cancelHold: () => {} });
+      this.#noteFlow(remote);
+      events.onAdded(remote);
+      return;
     }
-    this.#events.onAdded(remote);
+    slot.coming.set(
+      remote,
+      watch(() => this.#swap(key, slot, remote)),
+    );
+    if (isQuiet(remote)) this.#swap(key, slot, remote);
   }
 
-  /** Unless a newer one has taken its place. */
+  /** Nothing comes in over this track any more. */
   drop(remote: RemoteTrack): void {
-    if (this.#tracks.get(remote.producerId) !== remote) return;
-    this.#tracks.delete(remote.producerId);
-    this.#events.onRemoved(remote);
+    const key = slotOf(remote);
+    const slot = this.#slots.get(key);
+    if (slot === undefined) return;
+    slot.coming.get(remote)?.();
+    slot.coming.delete(remote);
+    if (slot.shown === remote) slot.over = true;
+    if (!slot.over) return;
+    if (slot.coming.size === 0 && !this.#options.isSuperseded(slot.shown)) return this.#remove(key, slot);
+    if (slot.shown === remote) this.#hold(key, slot);
   }
 
-  /** The producer is gone. */
-  forget(producerId: ProducerId): void {
-    const remote = this.#tracks.get(producerId);
-    if (remote !== undefined) this.drop(remote);
-    this.#shown.delete(producerId);
+  /** Nobody publishes this any more. */
+  forget(gone: { sessionId: SessionId; source: MediaSource }): void {
+    const key = slotOf(gone);
+    const slot = this.#slots.get(key);
+    if (slot !== undefined) this.#remove(key, slot);
+    this.#sizes.delete(key);
+  }
+
+  /** It was muted: what was waited for does not come now. */
+  quiet(muted: { sessionId: SessionId; source: MediaSource }): void {
+    const key = slotOf(muted);
+    const slot = this.#slots.get(key);
+    const newest = slot === undefined ? undefined : [...slot.coming.keys()].at(-1);
+    if (slot !== undefined && newest !== undefined) this.#swap(key, slot, newest);
   }
 
   /** Drops everything that is not among these. */
   keepOnly(flowing: readonly RemoteTrack[]): void {
-    const kept = new Set(flowing);
-    for (const remote of [...this.#tracks.values()]) if (!kept.has(remote)) this.drop(remote);
+    for (const [key, slot] of [...this.#slots]) {
+      for (const [remote, cancel] of [...slot.coming]) {
+        if (flowing.includes(remote)) continue;
+        cancel();
+        slot.coming.delete(remote);
+      }
+      if (flowing.includes(slot.shown)) continue;
+      const newest = [...slot.coming.keys()].at(-1);
+      if (newest === undefined) this.#remove(key, slot);
+      else this.#swap(key, slot, newest);
+    }
+  }
+
+  #swap(key: SlotKey, slot: Slot, after: RemoteTrack): void {
+    if (this.#slots.get(key) !== slot || !slot.coming.has(after)) return;
+    for (const [older, cancel] of [...slot.coming]) {
+      cancel();
+      slot.coming.delete(older);
+      if (older === after) break;
+    }
+    slot.cancelHold();
+    const before = slot.shown;
+    slot.shown = after;
+    slot.over = false;
+    this.#noteFlow(after);
+    this.#options.events.onReplaced(before, after);
+  }
+
+  /** The last picture stays, but not for ever. */
+  #hold(key: SlotKey, slot: Slot): void {
+    slot.cancelHold();
+    slot.cancelHold = this.#options.runtime.after(HOLD_MS, () => {
+      if (this.#slots.get(key) !== slot || !slot.over) return;
+      const newest = [...slot.coming.keys()].at(-1);
+      if (newest === undefined) this.#remove(key, slot);
+      else this.#swap(key, slot, newest);
+    });
+  }
+
+  #remove(key: SlotKey, slot: Slot): void {
+    this.#slots.delete(key);
+    slot.cancelHold();
+    for (const cancel of slot.coming.values()) cancel();
+    slot.coming.clear();
+    this.#options.events.onRemoved(slot.shown);
+  }
+
+  #noteFlow({ track }: RemoteTrack): void {
+    const { events } = this.#options;
+    if (track.muted) track.addEventListener('unmute', () => events.onFlowing(), { once: true });
+    else events.onFlowing();
   }
 }

@@ -1,7 +1,8 @@
-import type { MediaSource } from '@meridian/protocol';
+import type { MediaSource, ProducerId } from '@meridian/protocol';
 import { ClientError, type SdkError, toSdkError } from '../errors.ts';
 import type { VideoCodec } from '../media/encodings.ts';
 import type { Sender } from '../media/sender.ts';
+import { Outlet } from './outlet.ts';
 
 /** Something of ours that the room gets, across reconnects. */
 export interface LocalPublication {
@@ -31,8 +32,6 @@ interface Entry {
   stopTrack: boolean;
   videoCodec: VideoCodec | undefined;
   failed: boolean;
-  /** What the current sender was told last; absent while nothing is published there. */
-  sent: { track: MediaStreamTrack | null; muted: boolean } | undefined;
   forgetTrack: () => void;
 }
 
@@ -45,16 +44,18 @@ export interface PublicationEvents {
 }
 
 /**
- * What we publish, and the one place that brings a sender in line with it: each source is worked on
- * by one loop at a time, which compares what is wanted with what the node was told. Quick toggling and
- * reconnects in the middle of it therefore end in what was wanted last.
+ * What we publish, wherever we are attached: to one node, or, during a move, to the old and to the next one. Each
+ * has an outlet that is kept in line with what is wanted.
  */
 export class Publications {
   readonly #entries = new Map<MediaSource, Entry>();
-  readonly #loops = new Map<MediaSource, Promise<void>>();
   readonly #events: PublicationEvents;
   readonly #videoCodec: VideoCodec | undefined;
-  #sender: Sender | undefined;
+  #outlet: Outlet | undefined;
+  /** Of the node that we are moving to. */
+  #next: Outlet | undefined;
+  /** Of the node that we have moved from, until we leave it. */
+  #last: Outlet | undefined;
 
   /** @param videoCodec of publications that name none */
   constructor(events: PublicationEvents, videoCodec?: VideoCodec) {
@@ -63,29 +64,64 @@ export class Publications {
   }
 
   get list(): readonly LocalPublication[] {
-    return [...this.#entries.values()].map(view);
+    return [...this.#entries.values()].map((entry) => this.#view(entry));
   }
 
   get(source: MediaSource): LocalPublication | undefined {
     const entry = this.#entries.get(source);
-    return entry && view(entry);
+    return entry && this.#view(entry);
   }
 
   /** Publishes everything there is over this sender. Failures are reported, not thrown. */
   use(sender: Sender): void {
-    this.#sender = sender;
+    const moved = this.#next?.sender === sender ? this.#next : undefined;
+    const outlet = moved ?? this.#outletOf(sender);
+    if (moved === undefined) {
+      this.#next?.close();
+      this.#outlet?.close();
+    } else {
+      this.#last?.close();
+      this.#last = this.#outlet;
+    }
+    this.#next = undefined;
+    this.#outlet = outlet;
     for (const entry of this.#entries.values()) {
       entry.failed = false;
       this.#sync(entry.source).catch((error: unknown) => {
-        if (this.#sender === sender) this.#events.onTrouble(toSdkError(error));
+        if (this.#outlet === outlet) this.#events.onTrouble(toSdkError(error));
       });
+    }
+  }
+
+  /**
+   * Publishes everything there is over this sender as well, in the place of what is published now. From then on both
+   * are kept in line, until `use` or `giveUp` of one of them.
+   * @throws what the node answered
+   */
+  async publishAlso(sender: Sender): Promise<void> {
+    const current = this.#outlet;
+    this.#next?.close();
+    this.#next = this.#outletOf(sender, (source) => current?.sender.outgoing(source)?.producerId);
+    const next = this.#next;
+    await Promise.all([...this.#entries.keys()].map((source) => next.sync(source)));
+  }
+
+  /** The move to this sender has failed, or the one from it is over. */
+  giveUp(sender: Sender): void {
+    if (this.#next?.sender === sender) {
+      this.#next.close();
+      this.#next = undefined;
+    }
+    if (this.#last?.sender === sender) {
+      this.#last.close();
+      this.#last = undefined;
     }
   }
 
   /** No sender any more; what is wanted stays. */
   suspend(): void {
-    this.#sender = undefined;
-    for (const entry of this.#entries.values()) entry.sent = undefined;
+    this.#outlet?.close();
+    this.#outlet = undefined;
     this.#events.onChanged();
   }
 
@@ -125,7 +161,10 @@ export class Publications {
 
   /** Stops the tracks that were given for keeps. */
   close(): void {
-    this.#sender = undefined;
+    for (const outlet of [this.#outlet, this.#next, this.#last]) outlet?.close();
+    this.#outlet = undefined;
+    this.#next = undefined;
+    this.#last = undefined;
     for (const entry of this.#entries.values()) this.#setTrack(entry, null);
     this.#entries.clear();
   }
@@ -138,7 +177,6 @@ export class Publications {
       stopTrack: true,
       videoCodec: undefined,
       failed: false,
-      sent: undefined,
       forgetTrack: () => {},
     };
     this.#entries.set(source, entry);
@@ -166,80 +204,33 @@ export class Publications {
     entry.forgetTrack = () => track.removeEventListener('ended', onEnded);
   }
 
-  /** One loop per source; a call during a loop makes it go round once more and waits for that. */
-  #sync(source: MediaSource): Promise<void> {
+  async #sync(source: MediaSource): Promise<void> {
     this.#events.onChanged();
-    const running = this.#loops.get(source);
-    const next = (running === undefined ? Promise.resolve() : running.catch(() => {})).then(() => this.#align(source));
-    this.#loops.set(source, next);
-    const done = () => {
-      if (this.#loops.get(source) === next) this.#loops.delete(source);
+    const outlet = this.#outlet;
+    const entry = this.#entries.get(source);
+    // What the next node refuses is found out by the move.
+    for (const other of [this.#next, this.#last]) other?.sync(source).catch(() => {});
+    try {
+      await outlet?.sync(source);
+    } catch (error) {
+      if (this.#outlet !== outlet) return;
+      if (entry !== undefined) entry.failed = true;
       this.#events.onChanged();
-    };
-    next.then(done, done);
-    return next;
-  }
-
-  async #align(source: MediaSource): Promise<void> {
-    for (;;) {
-      const sender = this.#sender;
-      if (sender === undefined) return;
-      const entry = this.#entries.get(source);
-      try {
-        if (!(await this.#step(sender, source, entry))) return;
-      } catch (error) {
-        // The sender ended under our feet: `use` starts over with the next one.
-        if (this.#sender !== sender) return;
-        if (entry !== undefined) entry.failed = true;
-        throw error;
-      }
+      throw error;
     }
   }
 
-  /** One difference less; false when there was none. */
-  async #step(sender: Sender, source: MediaSource, entry: Entry | undefined): Promise<boolean> {
-    if (entry === undefined) {
-      if (sender.outgoing(source) === undefined) return false;
-      await sender.unpublish(source);
-      return true;
-    }
-    const { track, muted, sent } = entry;
-    const note = (change: Entry['sent']) => {
-      if (this.#sender === sender) entry.sent = change;
-    };
-    if (sent === undefined || sender.outgoing(source) === undefined) {
-      if (track === null || track.readyState === 'ended') return false;
-      await sender.publish(source, track, { paused: muted, videoCodec: entry.videoCodec });
-      note({ track, muted });
-      return true;
-    }
-    if (sent.muted !== muted && muted) {
-      await sender.setPaused(source, true);
-      note({ ...sent, muted });
-      return true;
-    }
-    if (sent.track !== track && track !== null && !sender.canReplace(source, track)) {
-      await sender.unpublish(source);
-      note(undefined);
-      return true;
-    }
-    if (sent.track !== track) {
-      await sender.replaceTrack(source, track);
-      note({ ...sent, track });
-      return true;
-    }
-    if (sent.muted !== muted) {
-      await sender.setPaused(source, false);
-      note({ ...sent, muted });
-      return true;
-    }
-    return false;
+  #outletOf(sender: Sender, replaces: (source: MediaSource) => ProducerId | undefined = () => undefined): Outlet {
+    return new Outlet({
+      sender,
+      replaces,
+      wanted: (source) => this.#entries.get(source),
+      onChanged: () => this.#events.onChanged(),
+    });
+  }
+
+  #view({ source, track, muted, failed }: Entry): LocalPublication {
+    const live = this.#outlet?.isLive(source) === true;
+    return { source, track, muted, state: failed ? 'failed' : live ? 'live' : 'waiting' };
   }
 }
-
-const view = ({ source, track, muted, failed, sent }: Entry): LocalPublication => ({
-  source,
-  track,
-  muted,
-  state: failed ? 'failed' : sent === undefined ? 'waiting' : 'live',
-});

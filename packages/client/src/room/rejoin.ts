@@ -13,6 +13,8 @@ export interface RejoinOptions<T> {
   readonly avoid: readonly NodeId[];
   /** Attempts that were made before without lasting success. */
   readonly attempts: number;
+  /** Before every attempt but the first: true when there is nothing to rejoin any more, the old stay goes on. */
+  readonly resumed?: () => Promise<boolean>;
   readonly attempt: (input: { avoid: readonly NodeId[]; onNode: (nodeId: NodeId) => void }) => Promise<T>;
   readonly onWaiting: (waiting: { attempt: number; delayMs: number; cause: SdkError }) => void;
 }
@@ -24,7 +26,9 @@ const OFFLINE_PATIENCE_MS = 15_000;
  * Tries until one attempt succeeds, with growing pauses; at once when the network comes back.
  * @throws ClientError `reconnect-failed`, `aborted`; or the failure that makes further attempts pointless
  */
-export async function rejoin<T>(options: RejoinOptions<T>): Promise<{ value: T; attempts: number }> {
+export async function rejoin<T>(
+  options: RejoinOptions<T>,
+): Promise<{ value: T; attempts: number } | { value: undefined; attempts: number }> {
   const { runtime, signal } = options;
   const avoid = [...options.avoid];
   let cause = options.cause;
@@ -33,6 +37,8 @@ export async function rejoin<T>(options: RejoinOptions<T>): Promise<{ value: T; 
     if (delayMs === undefined) throw new ClientError('reconnect-failed', { cause });
     options.onWaiting({ attempt, delayMs, cause });
     await untilWorthTrying(runtime, runtime.isOnline() ? delayMs : OFFLINE_PATIENCE_MS, signal);
+    if (signal.aborted) throw new ClientError('aborted', { cause: signal.reason });
+    if (attempt > options.attempts && (await options.resumed?.())) return { value: undefined, attempts: attempt };
     if (signal.aborted) throw new ClientError('aborted', { cause: signal.reason });
     let tried: NodeId | undefined;
     try {
@@ -52,7 +58,11 @@ export async function rejoin<T>(options: RejoinOptions<T>): Promise<{ value: T; 
 }
 
 /** Until the time has passed, the network is back, or it is aborted. */
-function untilWorthTrying(runtime: Runtime, ms: number, signal: AbortSignal): Promise<void> {
+export function untilWorthTrying(
+  runtime: Pick<Runtime, 'after' | 'onOnline'>,
+  ms: number,
+  signal: AbortSignal,
+): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve();
     const done = () => {

@@ -24,7 +24,7 @@ import { RoomChat } from './chat.ts';
 import type { RoomEnd, RoomEvents } from './events.ts';
 import { IncomingMedia } from './incoming-media.ts';
 import { type LocalPublication, Publications, type PublishOptions } from './publications.ts';
-import { Roster, type RosterChange } from './roster.ts';
+import type { RosterChange } from './roster.ts';
 import type { JoinTimings, Stopwatch } from './timings.ts';
 import { Upkeep, type UpkeepHost } from './upkeep.ts';
 
@@ -59,7 +59,6 @@ export interface Whereabouts {
  */
 export class Room extends Emitter<RoomEvents> {
   readonly #upkeep: Upkeep;
-  readonly #roster = new Roster();
   readonly #incoming: IncomingMedia;
   /** Lines of chat: `chat.lines`, `chat.send`, `chat.loadOlder`. */
   readonly chat: RoomChat;
@@ -67,6 +66,7 @@ export class Room extends Emitter<RoomEvents> {
   readonly #sampler: StatsSampler;
   readonly #watch: Stopwatch;
   readonly #dataLabels: readonly string[];
+  readonly #autoSubscribe: boolean;
   #attached: Attached;
   #speakers: ActiveSpeakers = { speakers: [], dominant: null };
   #changeAnnounced = false;
@@ -79,9 +79,18 @@ export class Room extends Emitter<RoomEvents> {
     this.#dataLabels = options.dataLabels;
     this.#sampler = new StatsSampler(context.runtime.now);
     this.#incoming = new IncomingMedia({
-      onAdded: (track) => this.#tell('track-added', track),
-      onRemoved: (track) => this.#tell('track-removed', track),
-      onFlowing: () => this.#watch.mark('first-media'),
+      runtime: context.runtime,
+      events: {
+        onAdded: (track) => this.#tell('track-added', track),
+        onReplaced: (before, after) => this.#tell('track-replaced', { before, after }),
+        onRemoved: (track) => this.#tell('track-removed', track),
+        onFlowing: () => this.#watch.mark('first-media'),
+      },
+      isQuiet: (track) => this.#isQuiet(track),
+      isSuperseded: ({ sessionId, source, producerId }) => {
+        const producer = this.producerOf(sessionId, source);
+        return producer !== undefined && producer.producerId !== producerId;
+      },
     });
     this.#publications = new Publications(
       {
@@ -92,13 +101,13 @@ export class Room extends Emitter<RoomEvents> {
       options.videoCodec,
     );
     const { autoSubscribe, rtts } = options;
+    this.#autoSubscribe = autoSubscribe;
     this.#upkeep = new Upkeep({
       context,
       attached,
       autoSubscribe,
       rtts,
-      roster: this.#roster,
-      shown: this.#incoming.shown,
+      sizeOf: (track) => this.#incoming.sizeOf(track),
       host: this.#host(),
     });
     this.chat = new RoomChat({
@@ -119,6 +128,8 @@ export class Room extends Emitter<RoomEvents> {
     switch (state.name) {
       case 'connected':
         return { name: 'connected' };
+      case 'suspended':
+        return state.isShown ? { name: 'reconnecting', attempt: 0, cause: state.cause } : { name: 'connected' };
       case 'reconnecting':
         return { name: 'reconnecting', attempt: state.attempt, cause: state.cause };
       case 'ended':
@@ -140,7 +151,7 @@ export class Room extends Emitter<RoomEvents> {
   /** Ourselves, as the others see us. */
   get self(): Participant {
     const { self } = this.#attached.joined;
-    return this.#roster.participant(self.sessionId) ?? self;
+    return this.#upkeep.roster.participant(self.sessionId) ?? self;
   }
 
   get whereabouts(): Whereabouts {
@@ -150,21 +161,26 @@ export class Room extends Emitter<RoomEvents> {
 
   /** Everybody, ourselves included, in order of arrival. */
   get participants(): readonly Participant[] {
-    return this.#roster.participants;
+    return this.#upkeep.roster.participants;
   }
 
   /** What somebody else publishes. Our own is in `publications`. */
   producerOf(sessionId: SessionId, source: MediaSource): ProducerInfo | undefined {
-    return this.#roster.producerOf(sessionId, source);
+    return this.#upkeep.roster.producerOf(sessionId, source);
   }
 
   get producers(): readonly ProducerInfo[] {
-    return this.#roster.producers;
+    return this.#upkeep.roster.producers;
   }
 
   /** Media that comes in, by producer. */
   get tracks(): ReadonlyMap<ProducerId, RemoteTrack> {
     return this.#incoming.tracks;
+  }
+
+  /** Somebody's camera, microphone or screen, over whichever node it comes. */
+  trackOf(sessionId: SessionId, source: MediaSource): RemoteTrack | undefined {
+    return this.#incoming.trackOf(sessionId, source);
   }
 
   get publications(): readonly LocalPublication[] {
@@ -219,9 +235,8 @@ export class Room extends Emitter<RoomEvents> {
   }
 
   /** A message to everybody over data channels: quick, in order, not kept. @throws ClientError `data-backlog` */
-  async sendData(label: string, payload: string | Uint8Array<ArrayBuffer>, signal?: AbortSignal): Promise<void> {
-    const { sender } = await this.#upkeep.attachment(signal);
-    await sender.sendData(label, payload);
+  sendData(label: string, payload: string | Uint8Array<ArrayBuffer>, signal?: AbortSignal): Promise<void> {
+    return this.#upkeep.sendData(label, payload, signal);
   }
 
   // what we receive
@@ -242,12 +257,16 @@ export class Room extends Emitter<RoomEvents> {
 
   /**
    * Says in which size a video is shown, in device pixels, or that nobody sees it. The node then sends
-   * the layer that fits, or nothing. Kept over reconnects.
+   * the layer that fits, or nothing. It is a source's, not a track's: kept over reconnects and moves.
+   * @param what a producer, or somebody's source
    */
-  setShown(producerId: ProducerId, shown: Shown): void {
-    if (this.#roster.producer(producerId) === undefined) return;
-    this.#incoming.setShown(producerId, shown);
-    void this.#upkeep.current?.receiver.shownChanged(producerId);
+  setShown(what: ProducerId | { readonly sessionId: SessionId; readonly source: MediaSource }, shown: Shown): void {
+    const roster = this.#upkeep.roster;
+    const producer = typeof what === 'string' ? roster.producer(what) : roster.producerOf(what.sessionId, what.source);
+    if (producer === undefined) return;
+    const { sessionId, source } = producer;
+    this.#incoming.setSize(producer, shown);
+    for (const { receiver } of this.#upkeep.receiving) void receiver.shownChanged(sessionId, source);
   }
 
   /** One look at the quality of the call; rates are against the look before. */
@@ -257,7 +276,7 @@ export class Room extends Emitter<RoomEvents> {
       sessionId,
       nodeId: attached.session.decision.nodeId,
       signallingRttMs: attached.connection.rttMs,
-      participants: this.#roster.participants,
+      participants: this.#upkeep.roster.participants,
       tracks: receiver.tracks,
       sendStats: () => sender.transport.getStats(),
       receiveStats: () => receiver.transport.getStats(),
@@ -269,14 +288,12 @@ export class Room extends Emitter<RoomEvents> {
 
   /** @throws MeridianError `forbidden` */
   async kick(sessionId: SessionId, signal?: AbortSignal): Promise<void> {
-    const { attached } = await this.#upkeep.attachment(signal);
-    await attached.connection.request('kick', { sessionId }, { signal });
+    await this.#upkeep.request('kick', { sessionId }, { signal });
   }
 
   /** Ends the room for everybody. @throws MeridianError `forbidden` */
   async endForAll(signal?: AbortSignal): Promise<void> {
-    const { attached } = await this.#upkeep.attachment(signal);
-    await attached.connection.request('end-room', {}, { signal });
+    await this.#upkeep.request('end-room', {}, { signal });
   }
 
   /** Idempotent. Stops what was published, closes everything; resolves when the node has heard it. */
@@ -289,9 +306,20 @@ export class Room extends Emitter<RoomEvents> {
   #host(): UpkeepHost {
     return {
       onAttached: (attachment) => this.#onAttached(attachment),
-      onDetached: () => this.#publications.suspend(),
+      onDetached: () => {
+        this.#publications.suspend();
+        this.#speakers = { speakers: [], dominant: null };
+      },
       // What the stay before still played and nobody sends any more goes now.
       onSettled: ({ receiver }) => this.#incoming.keepOnly(receiver.tracks),
+      onStaged: (next) => this.#onStaged(next),
+      onUnstaged: ({ sender }) => this.#publications.giveUp(sender),
+      relyOn: (tracks) => this.#incoming.relyOn(tracks),
+      onResumed: (afterMs) => this.#tell('resumed', { afterMs }),
+      onMoved: (attachment, afterMs) => {
+        const { nodeId, region } = attachment.attached.session.decision;
+        this.#tell('moved', { nodeId, region, afterMs });
+      },
       onReconnecting: (waiting) => {
         this.emit('reconnecting', waiting);
         this.#changed();
@@ -303,7 +331,7 @@ export class Room extends Emitter<RoomEvents> {
       },
       onEnded: (end) => this.#onEnded(end),
       onRoster: (changes) => this.#onRoster(changes),
-      onTrack: (track) => this.#incoming.add(track),
+      onTrack: (track, watch) => this.#incoming.add(track, watch),
       onTrackGone: (track) => this.#incoming.drop(track),
       onData: (message) => this.emit('data', message),
       onChat: (message) => this.chat.receive(message),
@@ -320,14 +348,36 @@ export class Room extends Emitter<RoomEvents> {
 
   #onAttached(attachment: Attachment): void {
     this.#attached = attachment.attached;
-    this.#speakers = { speakers: [], dominant: null };
     this.#publications.use(attachment.sender);
-    for (const label of this.#dataLabels) {
+    this.#openChannels(attachment, this.#dataLabels);
+    this.#changed();
+  }
+
+  /** Sends at the next node what is sent at this one. */
+  async #onStaged(next: Attachment): Promise<void> {
+    const { current } = this.#upkeep;
+    const labels = new Set([...this.#dataLabels, ...(current?.sender.channelLabels ?? [])]);
+    this.#openChannels(next, [...labels]);
+    const missing = this.#autoSubscribe ? [] : (current?.receiver.tracks ?? []);
+    await Promise.all([
+      this.#publications.publishAlso(next.sender),
+      ...missing.map(async ({ producerId }) => {
+        await next.receiver.open(await next.attached.connection.request('subscribe', { producerId }));
+      }),
+    ]);
+  }
+
+  #openChannels(attachment: Attachment, labels: readonly string[]): void {
+    for (const label of labels) {
       attachment.sender.openChannel(label).catch((error: unknown) => {
         if (this.#upkeep.current === attachment) this.emit('trouble', toSdkError(error));
       });
     }
-    this.#changed();
+  }
+
+  #isQuiet({ sessionId, source, producerId }: RemoteTrack): boolean {
+    const producer = this.#upkeep.roster.producer(producerId) ?? this.producerOf(sessionId, source);
+    return producer?.paused === true || this.#incoming.sizeOf({ sessionId, source }) === 'hidden';
   }
 
   #onRoster(changes: readonly RosterChange[]): void {
@@ -340,14 +390,22 @@ export class Room extends Emitter<RoomEvents> {
         case 'participant-left':
           this.emit(change.type, { participant: change.participant, reason: change.reason });
           break;
-        case 'producer-closed': {
-          this.#incoming.forget(change.producer.producerId);
+        case 'producer-closed':
+          this.#incoming.forget(change.producer);
           this.emit(change.type, change.producer);
           break;
-        }
-        case 'producer-opened':
+        case 'producer-replaced':
+          this.emit(change.type, { before: change.before, producer: change.producer });
+          break;
         case 'producer-updated':
+          if (change.producer.paused) this.#incoming.quiet(change.producer);
           this.emit(change.type, change.producer);
+          break;
+        case 'producer-opened':
+          this.emit(change.type, change.producer);
+          break;
+        default:
+          assertNever(change);
       }
     }
     this.#changed();

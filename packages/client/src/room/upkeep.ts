@@ -1,24 +1,40 @@
-import type { NodeId, ProducerId } from '@meridian/protocol';
+import type { NodeId, ReplyData, RequestInput, RequestMethod } from '@meridian/protocol';
 import type { Context } from '../context.ts';
 import { ClientError, isSdkError, type SdkError, toSdkError } from '../errors.ts';
+import { DataMerge } from '../media/data-merge.ts';
 import type { Shown } from '../media/layers.ts';
+import type { RemoteTrack } from '../media/receiver.ts';
 import type { MeasuredRtt } from '../probing.ts';
+import type { SignallingConnection } from '../signalling/connection.ts';
 import { type Attached, attach, type LoadedDevice } from './attach.ts';
 import { Attachment, type AttachmentHost } from './attachment.ts';
-import type { Verdict } from './ending.ts';
+import { type Verdict, verdictOfClose } from './ending.ts';
 import type { RoomEnd } from './events.ts';
+import { KnownRtts } from './known-rtts.ts';
+import { Move } from './move.ts';
 import { rejoin } from './rejoin.ts';
+import { resumeStay, tryOnce } from './resume.ts';
+import { Retirement } from './retirement.ts';
 import type { Roster } from './roster.ts';
 import { Stopwatch } from './timings.ts';
 
-export interface UpkeepHost extends Omit<AttachmentHost, 'onLost'> {
+export interface UpkeepHost extends Omit<AttachmentHost, 'onLost' | 'onSuspended' | 'onMoveAsked' | 'onData'> {
+  onData(message: Parameters<AttachmentHost['onData']>[0]): void;
   /** Another attachment is in force; the one before plays on until `onSettled`. */
   onAttached(attachment: Attachment): void;
   onDetached(): void;
   /** The attachment before this one is closed for good. */
   onSettled(attachment: Attachment): void;
+  /** Joined at another node as well: publish there what is published here. @throws what that node answered */
+  onStaged(next: Attachment): Promise<void>;
+  /** Of the old and the next attachment of a move, this one has gone. */
+  onUnstaged(attachment: Attachment): void;
+  /** Are these tracks still needed? */
+  relyOn(tracks: readonly RemoteTrack[]): boolean;
   onReconnecting(waiting: { attempt: number; delayMs: number; cause: SdkError }): void;
+  onResumed(afterMs: number): void;
   onReconnected(attachment: Attachment, afterMs: number): void;
+  onMoved(attachment: Attachment, afterMs: number): void;
   onEnded(end: RoomEnd): void;
 }
 
@@ -27,13 +43,22 @@ export interface UpkeepOptions {
   readonly attached: Attached;
   readonly autoSubscribe: boolean;
   readonly rtts: readonly MeasuredRtt[];
-  readonly roster: Roster;
-  readonly shown: ReadonlyMap<ProducerId, Shown>;
+  readonly sizeOf: (track: RemoteTrack) => Shown | undefined;
   readonly host: UpkeepHost;
 }
 
 type State =
   | { readonly name: 'connected'; readonly attachment: Attachment }
+  /** Its WebSocket is gone; requests wait, media may go on. */
+  | {
+      readonly name: 'suspended';
+      readonly attachment: Attachment;
+      readonly cause: SdkError;
+      readonly sinceMs: number;
+      readonly stop: AbortController;
+      /** It has lasted: the person is told. */
+      readonly isShown: boolean;
+    }
   | {
       readonly name: 'reconnecting';
       readonly attempt: number;
@@ -46,30 +71,50 @@ type State =
 const SETTLE_MS = 6_000;
 /** An attachment that holds this long counts as a success; the pauses between attempts start over. */
 const PROVEN_MS = 10_000;
-const CHECK_WITHIN_MS = 3_000;
+/** For a sign of life when there is a reason to doubt. Milliseconds. */
+const CHECK_WITHIN_MS = 1_500;
+/** A lost WebSocket that is back sooner is nobody's concern. Milliseconds. */
+const SHOWN_AFTER_MS = 1_000;
 
-/** Keeps one room attached: from node to node, until it is left or ends. */
+/** Keeps one room attached: over lost connections, from node to node, until it is left or ends. */
 export class Upkeep {
   readonly #options: UpkeepOptions;
   readonly #undo: (() => void)[] = [];
   readonly #waiters = new Set<() => void>();
+  readonly #rtts: KnownRtts;
+  readonly #data: DataMerge;
   #state: State;
+  /** Whose view of the room is shown. */
+  #roster: Roster;
+  #rosterIsChanging = false;
   #stale: Attachment | undefined;
+  #move: Move | undefined;
+  #retirement: Retirement | undefined;
   #cancelSettle = () => {};
   #cancelProven = () => {};
+  #cancelShown = () => {};
   #attempts = 0;
-  #rtts: readonly MeasuredRtt[];
   #device: LoadedDevice;
-  #sessionToken: string;
+  /** Has the newest token of the session. */
+  #newest: SignallingConnection;
 
   constructor(options: UpkeepOptions) {
     this.#options = options;
-    this.#rtts = options.rtts;
-    this.#device = options.attached.loadedDevice;
-    this.#sessionToken = options.attached.session.sessionToken;
-    this.#state = { name: 'connected', attachment: this.#attachmentOf(options.attached) };
-    const { runtime } = options.context;
-    this.#undo.push(runtime.onPageHide(this.#onPageHide), runtime.onOnline(this.#onOnline));
+    const { attached, context, host } = options;
+    this.#rtts = new KnownRtts(context, options.rtts);
+    this.#data = new DataMerge((message) => host.onData(message));
+    this.#device = attached.loadedDevice;
+    this.#newest = attached.connection;
+    const attachment = this.#attachmentOf(attached);
+    this.#roster = attachment.roster;
+    this.#state = { name: 'connected', attachment };
+    const { runtime } = context;
+    this.#undo.push(
+      runtime.onPageHide(this.#onPageHide),
+      runtime.onOnline(this.#onNetwork),
+      runtime.onNetworkChange(this.#onNetwork),
+      runtime.onVisible(this.#onVisible),
+    );
   }
 
   start(): void {
@@ -80,9 +125,20 @@ export class Upkeep {
     return this.#state;
   }
 
+  /** The room as it is shown. */
+  get roster(): Roster {
+    return this.#roster;
+  }
+
   /** The attachment in force; undefined while reconnecting and after the end. */
   get current(): Attachment | undefined {
-    return this.#state.name === 'connected' ? this.#state.attachment : undefined;
+    const state = this.#state;
+    return state.name === 'connected' || state.name === 'suspended' ? state.attachment : undefined;
+  }
+
+  /** All that is received over now: more than one during a move. */
+  get receiving(): readonly Attachment[] {
+    return [this.current, this.#move?.next, this.#retirement?.attachment].filter((one) => one !== undefined);
   }
 
   /**
@@ -92,55 +148,112 @@ export class Upkeep {
   async attachment(signal?: AbortSignal): Promise<Attachment> {
     for (;;) {
       if (signal?.aborted) throw new ClientError('aborted', { cause: signal.reason });
-      switch (this.#state.name) {
+      const state = this.#state;
+      switch (state.name) {
         case 'connected':
-          return this.#state.attachment;
+        case 'suspended':
+          return state.attachment;
         case 'ended':
-          throw this.#state.end.error ?? new ClientError('room-left');
+          throw state.end.error ?? new ClientError('room-left');
         case 'reconnecting':
           await this.#changed(signal);
       }
     }
   }
 
-  /** Idempotent. Resolves when the node has heard it, or could not be reached. */
+  /**
+   * A request to the node we are attached to; what no node can have seen yet is asked again after a reconnect.
+   * @throws as `SignallingConnection.request` and `attachment`
+   */
+  async request<M extends RequestMethod>(
+    method: M,
+    data: RequestInput<M>,
+    options: { signal?: AbortSignal | undefined; withinMs?: number } = {},
+  ): Promise<ReplyData<M>> {
+    for (;;) {
+      const { attached } = await this.attachment(options.signal);
+      try {
+        return await attached.connection.request(method, data, options);
+      } catch (error) {
+        const unseen = error instanceof ClientError && error.details?.sent === false;
+        if (!unseen || this.current?.attached === attached) throw error;
+      }
+    }
+  }
+
+  /** @throws ClientError `data-backlog`; as `attachment` */
+  async sendData(label: string, payload: string | Uint8Array<ArrayBuffer>, signal?: AbortSignal): Promise<void> {
+    const retirement = this.#retirement;
+    const overOld = retirement !== undefined && (await retirement.takesData());
+    const { sender } = overOld ? retirement.attachment : await this.attachment(signal);
+    await sender.sendData(label, payload);
+  }
+
+  /** Idempotent. Resolves when the nodes have heard it, or could not be reached. */
   async leave(): Promise<void> {
-    const farewell = this.current?.leave();
+    const farewells = [this.current?.leave(), this.#move?.next?.leave(), this.#retirement?.leave()];
     this.#end({ kind: 'left', error: null });
-    await farewell;
+    await Promise.all(farewells);
   }
 
   #attachmentOf(attached: Attached): Attachment {
-    const { context, host, roster, shown } = this.#options;
+    const { context, host, sizeOf } = this.#options;
     const attachment: Attachment = new Attachment({
       attached,
       runtime: context.runtime,
-      roster,
-      shown,
+      sizeOf,
       host: {
-        onRoster: (changes) => host.onRoster(changes),
-        onTrack: (track) => host.onTrack(track),
+        onRoster: (changes) => {
+          if (this.#roster === attachment.roster && !this.#rosterIsChanging) host.onRoster(changes);
+        },
+        onTrack: (track, watch) => host.onTrack(track, watch),
         onTrackGone: (track) => host.onTrackGone(track),
-        onData: (message) => host.onData(message),
+        onData: (message, from) => {
+          const isOld = this.#isOld(attachment);
+          if (isOld) this.#data.fromOld(message, from);
+          else this.#data.fromNew(message, from);
+        },
         onChat: (message) => host.onChat(message),
-        onSpeakers: (speakers) => host.onSpeakers(speakers),
+        onSpeakers: (speakers) => {
+          if (this.current === attachment) host.onSpeakers(speakers);
+        },
         onRelayTrouble: (trouble) => host.onRelayTrouble(trouble),
         onTrouble: (error) => host.onTrouble(error),
         onConnected: (direction) => {
-          this.#attempts = 0;
+          if (this.current === attachment) this.#attempts = 0;
           host.onConnected(direction);
         },
+        onMoveAsked: (deadlineMs) => this.#onMoveAsked(attachment, deadlineMs),
+        onSuspended: (error) => this.#onSuspended(attachment, error),
         onLost: (verdict, error) => this.#onLost(attachment, verdict, error),
       },
     });
     return attachment;
   }
 
+  /** Of two attachments of a move, the one that is going to be left. */
+  #isOld(attachment: Attachment): boolean {
+    if (this.#retirement !== undefined) return this.#retirement.attachment === attachment;
+    return this.#move?.next !== undefined && this.#move.next !== attachment;
+  }
+
   #begin(attachment: Attachment): void {
     const { context, host } = this.#options;
+    const before = this.#roster;
     this.#state = { name: 'connected', attachment };
+    this.#device = attachment.attached.loadedDevice;
+    this.#roster = attachment.roster;
     host.onAttached(attachment);
-    attachment.start();
+    if (before !== attachment.roster) {
+      this.#rosterIsChanging = true;
+      attachment.start();
+      this.#rosterIsChanging = false;
+      host.onRoster(attachment.roster.changesSince(before));
+    } else {
+      attachment.start();
+    }
+    // It may have ended in its very first words.
+    if (this.current !== attachment) return;
     this.#wake();
     this.#cancelProven();
     this.#cancelProven = context.runtime.after(PROVEN_MS, () => {
@@ -148,27 +261,111 @@ export class Upkeep {
     });
   }
 
-  #onLost(attachment: Attachment, verdict: Verdict, error: SdkError): void {
+  // trouble
+
+  #onSuspended(attachment: Attachment, cause: SdkError): void {
+    if (this.#retirement?.attachment === attachment) return this.#retirement.end();
+    if (this.#move?.next === attachment) return this.#move.lost(cause);
     if (this.current !== attachment) return;
-    if (verdict.next === 'end') {
-      this.#end({ kind: verdict.kind, error });
-      return;
-    }
-    this.#letGo();
-    attachment.retire();
-    this.#stale = attachment;
-    const stop = new AbortController();
-    this.#state = { name: 'reconnecting', attempt: this.#attempts, cause: error, stop };
-    this.#options.host.onDetached();
-    const nodeId = attachment.attached.session.decision.nodeId;
-    void this.#rejoin(stop, error, verdict.avoidNode ? [nodeId] : []);
+    const stop = this.#suspend(attachment, cause);
+    // A resume would take the session back from the node that we are moving to.
+    if (this.#move !== undefined) this.#move.hurry();
+    else void this.#resume(attachment, cause, stop);
   }
 
-  /** Never throws: what cannot be mended ends the room. */
-  async #rejoin(stop: AbortController, cause: SdkError, avoid: readonly NodeId[]): Promise<void> {
+  #onLost(attachment: Attachment, verdict: Verdict, error: SdkError): void {
+    if (this.#retirement?.attachment === attachment) return this.#retirement.end();
+    const move = this.#move;
+    if (move?.next === attachment) {
+      if (verdict.next === 'end') this.#end({ kind: verdict.kind, error });
+      else move.lost(error);
+      return;
+    }
+    if (this.current !== attachment) return;
+    if (move !== undefined && (verdict.next === 'rejoin' || verdict.kind === 'left' || verdict.kind === 'replaced')) {
+      this.#suspend(attachment, error);
+      move.hurry();
+      return;
+    }
+    if (verdict.next === 'end') return this.#end({ kind: verdict.kind, error });
+    const nodeId = attachment.attached.session.decision.nodeId;
+    void this.#rejoin(attachment, error, verdict.avoidNode ? [nodeId] : [], 0);
+  }
+
+  #suspend(attachment: Attachment, cause: SdkError): AbortController {
     const { context, host } = this.#options;
     const { runtime } = context;
-    const lostAtMs = runtime.now();
+    this.#rtts.refresh();
+    const stop = new AbortController();
+    const state = { name: 'suspended', attachment, cause, sinceMs: runtime.now(), stop, isShown: false } as const;
+    this.#stopTrying();
+    this.#state = state;
+    this.#cancelShown = runtime.after(SHOWN_AFTER_MS, () => {
+      if (this.#state !== state) return;
+      this.#state = { ...state, isShown: true };
+      host.onReconnecting({ attempt: 0, delayMs: 0, cause });
+    });
+    return stop;
+  }
+
+  /** Never throws. */
+  async #resume(attachment: Attachment, cause: SdkError, stop: AbortController): Promise<void> {
+    const { runtime } = this.#options.context;
+    const untilMs = runtime.now() + attachment.attached.connection.welcome.resumeWindowMs;
+    const outcome = await resumeStay({ runtime, stay: attachment, signal: stop.signal, untilMs }, cause);
+    if (stop.signal.aborted || this.current !== attachment) return;
+    const nodeId = attachment.attached.session.decision.nodeId;
+    switch (outcome.name) {
+      case 'resumed':
+        return this.#onResumed(attachment);
+      case 'refused': {
+        const verdict = verdictOfClose(outcome.error, runtime.isOnline());
+        if (verdict.next === 'end') this.#end({ kind: verdict.kind, error: outcome.error });
+        else void this.#rejoin(attachment, outcome.error, verdict.avoidNode ? [nodeId] : [], 0);
+        return;
+      }
+      case 'dead':
+        return void this.#rejoin(attachment, outcome.error, [nodeId], untilMs);
+      case 'too-late':
+        return void this.#rejoin(attachment, outcome.error, [nodeId], 0);
+      case 'aborted':
+    }
+  }
+
+  #onResumed(attachment: Attachment): void {
+    const { context, host } = this.#options;
+    const sinceMs = this.#troubleSinceMs();
+    this.#stopTrying();
+    this.#state = { name: 'connected', attachment };
+    this.#wake();
+    if (attachment.isConnecting) attachment.restartIce();
+    host.onResumed(context.runtime.now() - sinceMs);
+  }
+
+  #troubleSinceMs(): number {
+    return this.#state.name === 'suspended' ? this.#state.sinceMs : this.#options.context.runtime.now();
+  }
+
+  /**
+   * Never throws: what cannot be mended ends the room.
+   * @param resumableUntilMs the old stay may go on until then, should its node answer after all; 0 where it cannot
+   */
+  async #rejoin(old: Attachment, cause: SdkError, avoid: readonly NodeId[], resumableUntilMs: number): Promise<void> {
+    const { context, host } = this.#options;
+    const { runtime } = context;
+    const lostAtMs = this.#troubleSinceMs();
+    this.#stopTrying();
+    this.#letGo();
+    const stop = new AbortController();
+    this.#state = { name: 'reconnecting', attempt: this.#attempts, cause, stop };
+    let untilMs = resumableUntilMs;
+    const give = () => {
+      untilMs = 0;
+      old.retire(cause);
+      this.#stale = old;
+      host.onDetached();
+    };
+    if (untilMs === 0) give();
     try {
       const { value, attempts } = await rejoin({
         runtime,
@@ -176,16 +373,47 @@ export class Upkeep {
         cause,
         avoid,
         attempts: this.#attempts,
-        attempt: (input) => this.#attempt(input, stop.signal),
+        resumed: async () => {
+          if (runtime.now() >= untilMs) return false;
+          const outcome = await tryOnce({ runtime, stay: old, signal: stop.signal });
+          if (outcome.name === 'resumed' && old.isServing) return true;
+          if (outcome.name === 'resumed' || outcome.name === 'refused') give();
+          return false;
+        },
+        attempt: async (input) => {
+          let chosen = false;
+          try {
+            return await this.#attach({
+              avoid: input.avoid,
+              handover: false,
+              signal: stop.signal,
+              onNode: (nodeId) => {
+                chosen = true;
+                input.onNode(nodeId);
+              },
+            });
+          } catch (error) {
+            // Past that point the session has been attached elsewhere.
+            if (untilMs > 0 && chosen && !isSdkError(error, 'node-unreachable') && !stop.signal.aborted) give();
+            throw error;
+          }
+        },
         onWaiting: (waiting) => {
           this.#state = { name: 'reconnecting', attempt: waiting.attempt, cause: waiting.cause, stop };
           host.onReconnecting(waiting);
         },
       });
-      if (stop.signal.aborted) return value.connection.close();
+      if (stop.signal.aborted) {
+        if (value === undefined) old.close();
+        else value.connection.close();
+        return;
+      }
       this.#attempts = attempts;
-      this.#device = value.loadedDevice;
-      this.#sessionToken = value.session.sessionToken;
+      if (value === undefined) {
+        this.#state = { name: 'suspended', attachment: old, cause, sinceMs: lostAtMs, stop, isShown: true };
+        return this.#onResumed(old);
+      }
+      if (untilMs > 0) give();
       const attachment = this.#attachmentOf(value);
       this.#stale?.sender.close();
       this.#begin(attachment);
@@ -195,27 +423,34 @@ export class Upkeep {
       });
       host.onReconnected(attachment, runtime.now() - lostAtMs);
     } catch (thrown) {
-      if (!stop.signal.aborted) this.#end({ kind: 'failed', error: toSdkError(thrown) });
+      if (stop.signal.aborted) return old.close();
+      this.#end({ kind: 'failed', error: toSdkError(thrown) });
+      old.close();
     }
   }
 
-  async #attempt(
-    input: { avoid: readonly NodeId[]; onNode: (nodeId: NodeId) => void },
-    signal: AbortSignal,
-  ): Promise<Attached> {
+  async #attach(input: {
+    avoid: readonly NodeId[];
+    handover: boolean;
+    signal: AbortSignal;
+    onNode: (nodeId: NodeId) => void;
+  }): Promise<Attached> {
     const { autoSubscribe, context } = this.#options;
-    const attempt = (region: Context['region']) =>
-      attach({
+    const rtts = await this.#rtts.get();
+    const attempt = async (region: Context['region']) => {
+      const attached = await attach({
         ...input,
         context,
         autoSubscribe,
-        signal,
         region,
-        rtts: this.#rtts.filter(({ nodeId }) => !input.avoid.includes(nodeId)),
-        previousSessionToken: this.#sessionToken,
+        rtts: rtts.filter(({ nodeId }) => !input.avoid.includes(nodeId)),
+        previousSessionToken: this.#newest.sessionToken,
         loadedDevice: this.#device,
         watch: new Stopwatch(context.runtime.now),
       });
+      this.#newest = attached.connection;
+      return attached;
+    };
     try {
       return await attempt(context.region);
     } catch (error) {
@@ -225,17 +460,111 @@ export class Upkeep {
     }
   }
 
+  // moves
+
+  #onMoveAsked(attachment: Attachment, deadlineMs: number): void {
+    if (this.current !== attachment || this.#move !== undefined) return;
+    void this.#retirement?.leave();
+    const { context, host } = this.#options;
+    const startedAtMs = context.runtime.now();
+    const move = new Move({
+      runtime: context.runtime,
+      from: attachment,
+      deadlineMs,
+      attach: (input) => this.#attach({ ...input, handover: true }),
+      stage: (attached) => this.#stage(attached),
+      publish: (next) => host.onStaged(next),
+      isReceiving: () => !host.relyOn(attachment.receiver.tracks),
+      drop: (next) => this.#unstage(next),
+      onTrouble: (error) => host.onTrouble(error),
+    });
+    this.#move = move;
+    move.run().then(
+      (next) => {
+        if (next !== undefined) this.#moveOver(move, attachment, next, startedAtMs);
+      },
+      (thrown: unknown) => this.#onMoveFailed(move, attachment, toSdkError(thrown)),
+    );
+  }
+
+  #stage(attached: Attached): Attachment {
+    const next = this.#attachmentOf(attached);
+    this.#data.begin();
+    next.start();
+    return next;
+  }
+
+  #unstage(next: Attachment): void {
+    const { tracks } = next.receiver;
+    this.#data.cancel();
+    next.close();
+    for (const track of tracks) this.#options.host.onTrackGone(track);
+    this.#options.host.onUnstaged(next);
+  }
+
+  #moveOver(move: Move, old: Attachment, next: Attachment, startedAtMs: number): void {
+    if (this.#move !== move || this.#state.name === 'ended') return;
+    const { context, host } = this.#options;
+    const lost = this.#state.name === 'suspended';
+    this.#stopTrying();
+    this.#move = undefined;
+    this.#retirement?.end();
+    const retirement = new Retirement({
+      attachment: old,
+      runtime: context.runtime,
+      onDataCut: () => this.#data.cut(),
+      onOver: () => {
+        if (this.#retirement !== retirement) return;
+        this.#retirement = undefined;
+        host.onUnstaged(old);
+        if (this.current !== undefined) host.onSettled(this.current);
+      },
+    });
+    this.#retirement = retirement;
+    this.#begin(next);
+    void retirement.run({ isSilent: lost });
+    host.onMoved(next, context.runtime.now() - startedAtMs);
+  }
+
+  #onMoveFailed(move: Move, old: Attachment, error: SdkError): void {
+    if (this.#move !== move) return;
+    this.#move = undefined;
+    const { host } = this.#options;
+    host.onTrouble(error);
+    const state = this.#state;
+    if (state.name !== 'suspended' || state.attachment !== old) return;
+    const nodeId = old.attached.session.decision.nodeId;
+    if (move.hasTouchedSession || !old.attached.connection.isOpen) void this.#rejoin(old, state.cause, [nodeId], 0);
+    else void this.#resume(old, state.cause, state.stop);
+  }
+
+  // ends
+
   #end(end: RoomEnd): void {
     const { state } = this;
     if (state.name === 'ended') return;
+    const next = this.#move?.next;
+    this.#move?.stop();
+    this.#move = undefined;
+    this.#stopTrying();
     this.#state = { name: 'ended', end };
-    if (state.name === 'reconnecting') state.stop.abort();
     for (const undo of this.#undo.splice(0)) undo();
     this.#cancelProven();
     this.#letGo();
-    if (state.name === 'connected' && end.kind !== 'left') state.attachment.close();
+    this.#retirement?.end();
+    if (end.kind !== 'left') {
+      next?.close();
+      if (state.name === 'connected' || state.name === 'suspended') state.attachment.close();
+    }
     this.#options.host.onEnded(end);
     this.#wake();
+  }
+
+  /** Whatever is under way to mend the connection. */
+  #stopTrying(): void {
+    this.#cancelShown();
+    const state = this.#state;
+    if (state.name === 'suspended' || state.name === 'reconnecting') state.stop.abort();
   }
 
   /** Closes what the attachment before the current one still played. */
@@ -264,16 +593,24 @@ export class Upkeep {
 
   readonly #onPageHide = (): void => {
     // The page after a reload takes the session over; the goodbye is for everybody else's eyes.
-    this.#options.context.handover.put(this.#sessionToken);
-    this.current?.attached.connection.tell('leave', {});
-    const { current } = this;
+    this.#options.context.handover.put(this.#newest.sessionToken);
+    const { receiving } = this;
+    for (const { attached } of receiving) attached.connection.tell('leave', {});
     this.#end({ kind: 'left', error: null });
-    current?.close();
+    for (const attachment of receiving) attachment.close();
   };
 
   /** The network is back, perhaps as another one: find out quickly instead of waiting for silence. */
-  readonly #onOnline = (): void => {
-    this.current?.attached.connection.check(CHECK_WITHIN_MS);
-    this.current?.restartIce();
+  readonly #onNetwork = (): void => {
+    this.#rtts.forget();
+    for (const attachment of this.receiving) {
+      attachment.attached.connection.check(CHECK_WITHIN_MS);
+      attachment.restartIce();
+    }
+  };
+
+  /** Timers may have slept with the page, and the connection with them. */
+  readonly #onVisible = (): void => {
+    for (const { attached } of this.receiving) attached.connection.check(CHECK_WITHIN_MS);
   };
 }

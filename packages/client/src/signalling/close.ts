@@ -2,7 +2,10 @@ import { ERRORS, ErrorCode, MeridianError } from '@meridian/protocol';
 import { ClientError, type SdkError } from '../errors.ts';
 import type { SocketClosed } from '../runtime.ts';
 
-const byCloseCode = new Map<number, ErrorCode>();
+const byCloseCode = new Map<number, ErrorCode>([
+  // RFC 6455: "message too big". Proxies and WebSocket libraries say it before the node can read the frame.
+  [1009, 'payload-too-large'],
+]);
 for (const code of ErrorCode.options) {
   if (!byCloseCode.has(ERRORS[code].close)) byCloseCode.set(ERRORS[code].close, code);
 }

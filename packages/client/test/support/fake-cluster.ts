@@ -6,6 +6,7 @@ import {
   type NotificationName,
   parseJson,
   parseOrThrow,
+  parseResumeProtocol,
   REQUESTS,
   type RequestMethod,
 } from '@meridian/protocol';
@@ -18,17 +19,37 @@ export const ROOM_URL = 'https://meet.example.org/r/weekly';
 
 type Reply = (data: unknown) => unknown;
 
+/** What a node keeps of one attachment over its WebSockets. */
+class FakeAttachment {
+  epoch: number;
+  seq = 0;
+  /** Notifications by number, as they were sent. */
+  readonly log = new Map<number, unknown>();
+  /** Requests by id, with the frame that answered each. */
+  readonly answered = new Map<number, unknown>();
+  readonly running = new Set<number>();
+  readonly requests: { method: string; data: unknown }[] = [];
+  connection: FakeConnection | undefined;
+  /** The node has forgotten it: nothing to resume. */
+  gone = false;
+
+  constructor(epoch: number) {
+    this.epoch = epoch;
+  }
+}
+
 /** A node's end of one WebSocket, with answers that a test may replace. */
 export class FakeConnection {
   readonly nodeId: string;
   readonly sessionToken: string;
-  readonly epoch: number;
-  readonly requests: { method: string; data: unknown }[] = [];
+  readonly attachment: FakeAttachment;
+  readonly resumed: boolean;
   readonly #events: SocketEvents;
   readonly #answer: (method: string, data: unknown) => unknown;
-  #seq = 0;
   #open = true;
   pings = 0;
+  /** What the client's last ping acknowledged. */
+  acknowledged: number | undefined;
   /** Keep answers back until `release`. */
   hold = false;
   readonly #held: { method: string; answer: () => void }[] = [];
@@ -39,15 +60,26 @@ export class FakeConnection {
   constructor(options: {
     nodeId: string;
     sessionToken: string;
-    epoch: number;
+    attachment: FakeAttachment;
+    resumed: boolean;
     events: SocketEvents;
     answer: (method: string, data: unknown) => unknown;
   }) {
     this.nodeId = options.nodeId;
     this.sessionToken = options.sessionToken;
-    this.epoch = options.epoch;
+    this.attachment = options.attachment;
+    this.resumed = options.resumed;
+    this.attachment.connection = this;
     this.#events = options.events;
     this.#answer = options.answer;
+  }
+
+  get epoch(): number {
+    return this.attachment.epoch;
+  }
+
+  get requests(): { method: string; data: unknown }[] {
+    return this.attachment.requests;
   }
 
   get isOpen(): boolean {
@@ -62,9 +94,20 @@ export class FakeConnection {
     return this.requests.filter((one) => one.method === method).map(({ data }) => data);
   }
 
+  /** Kept for a resume when nobody is there to hear it. */
   notify(event: NotificationName | string, data: unknown): void {
-    this.#seq += 1;
-    this.raw({ t: 'ntf', seq: this.#seq, event, data });
+    const { attachment } = this;
+    attachment.seq += 1;
+    const frame = { t: 'ntf', seq: attachment.seq, event, data };
+    attachment.log.set(attachment.seq, frame);
+    (attachment.connection ?? this).raw(frame);
+  }
+
+  /** `welcome`, and after a resume what was missed since `from`. */
+  welcome(data: unknown, from?: number): void {
+    if (from === undefined) return this.notify('welcome', data);
+    this.raw({ t: 'ntf', seq: from, event: 'welcome', data });
+    for (const [seq, frame] of this.attachment.log) if (seq > from) this.raw(frame);
   }
 
   raw(frame: unknown): void {
@@ -72,7 +115,7 @@ export class FakeConnection {
   }
 
   skipNumbers(count: number): void {
-    this.#seq += count;
+    this.attachment.seq += count;
   }
 
   end(code: number, reason = ''): void {
@@ -86,10 +129,16 @@ export class FakeConnection {
     const frame = parseJson(ClientFrame, text);
     if (frame.t === 'ping') {
       this.pings += 1;
+      this.acknowledged = frame.seq;
       queueMicrotask(() => this.raw({ t: 'pong', id: frame.id }));
       return;
     }
     const { id, method } = frame;
+    const { answered, running } = this.attachment;
+    const before = answered.get(id);
+    if (before !== undefined) return void queueMicrotask(() => this.raw(before));
+    if (running.has(id)) return;
+    running.add(id);
     this.requests.push({ method, data: frame.data });
     const answer = () => this.#reply(id, method, frame.data);
     if (this.hold) this.#held.push({ method, answer });
@@ -109,11 +158,16 @@ export class FakeConnection {
     try {
       const known = REQUESTS[method as RequestMethod];
       const data: unknown = parseOrThrow(known.request, asked);
-      this.raw({ t: 'res', id, ok: true, data: this.#answer(method, data) });
+      this.#answerWith(id, { t: 'res', id, ok: true, data: this.#answer(method, data) });
     } catch (error) {
-      if (error instanceof MeridianError) this.raw({ t: 'err', id, error: error.toBody() });
+      if (error instanceof MeridianError) this.#answerWith(id, { t: 'err', id, error: error.toBody() });
       else throw error;
     }
+  }
+
+  #answerWith(id: number, frame: unknown): void {
+    this.attachment.answered.set(id, frame);
+    (this.attachment.connection ?? this).raw(frame);
   }
 
   closedBy(code: number, reason: string): void {
@@ -129,6 +183,12 @@ export class FakeCluster {
   readonly connections: FakeConnection[] = [];
   readonly sessionRequests: Record<string, unknown>[] = [];
   nodes = ['ams-1', 'sin-1'];
+  /** How long lost connections can be resumed; 0: not at all. */
+  resumeWindowMs = 0;
+  pingEveryMs = 5_000;
+  deadAfterMs = 12_000;
+  /** WebSockets are neither accepted nor refused. */
+  readonly black = new Set<string>();
   /** Nodes whose WebSocket cannot be reached. */
   readonly dead = new Set<string>();
   /** Replace an HTTP answer: `POST /v1/sessions` -> what to do. Return undefined for the usual answer. */
@@ -146,6 +206,7 @@ export class FakeCluster {
   /** Replaces `messages`. */
   onMessages: ((url: URL) => unknown) | undefined;
   #sessions = 0;
+  #published = 0;
 
   /** Answers all that this runtime asks for. */
   serve(runtime: FakeRuntime): void {
@@ -264,11 +325,21 @@ export class FakeCluster {
       queueMicrotask(() => events.closed({ code: 1006, reason: '' }));
       return { send() {}, close() {} };
     }
+    if (this.black.has(nodeId)) return { send() {}, close() {} };
     const sessionToken = (protocols[1] ?? '').replace('meridian.token.', '');
+    const point = parseResumeProtocol(protocols[2] ?? '');
+    const epoch = this.connections.length + 1;
+    const old = this.connections.findLast(
+      (one) => one.nodeId === nodeId && one.epoch === point?.epoch && !one.attachment.gone,
+    )?.attachment;
+    const resumed = point !== undefined && old !== undefined && point.seq <= old.seq;
+    const attachment = resumed ? old : new FakeAttachment(epoch);
+    attachment.epoch = epoch;
     const connection = new FakeConnection({
       nodeId,
       sessionToken,
-      epoch: this.connections.length + 1,
+      attachment,
+      resumed,
       events,
       answer: this.#answersFor(nodeId, sessionToken),
     });
@@ -277,16 +348,21 @@ export class FakeCluster {
     queueMicrotask(() => {
       events.open();
       if (this.closeInstead !== undefined) return connection.end(this.closeInstead.code, this.closeInstead.reason);
-      connection.notify('welcome', {
-        sessionId: sessionToken.split('.')[1],
-        nodeId,
-        region: nodeId.slice(0, 3),
-        epoch: connection.epoch,
-        routerRtpCapabilities: testFakeParameters.generateRouterRtpCapabilities(),
-        pingEveryMs: 5_000,
-        deadAfterMs: 12_000,
-        maxFrameBytes: 65_536,
-      });
+      connection.welcome(
+        {
+          sessionId: sessionToken.split('.')[1],
+          nodeId,
+          region: nodeId.slice(0, 3),
+          epoch: connection.epoch,
+          routerRtpCapabilities: testFakeParameters.generateRouterRtpCapabilities(),
+          pingEveryMs: this.pingEveryMs,
+          deadAfterMs: this.deadAfterMs,
+          maxFrameBytes: 65_536,
+          resumed,
+          resumeWindowMs: this.resumeWindowMs,
+        },
+        resumed ? point.seq : undefined,
+      );
     });
     return {
       send: (text: string) => connection.receive(text),
@@ -295,7 +371,6 @@ export class FakeCluster {
   }
 
   #answersFor(nodeId: string, sessionToken: string): (method: string, data: unknown) => unknown {
-    let published = 0;
     const self = participant(sessionToken.split('.')[1] ?? '', { nodeId, name: 'Anna' });
     const usual: Record<string, Reply> = {
       join: () => ({
@@ -311,8 +386,8 @@ export class FakeCluster {
         recvTransport: transport(),
       }),
       publish: () => {
-        published += 1;
-        return { producerId: `producer-${published}` };
+        this.#published += 1;
+        return { producerId: `producer-${this.#published}` };
       },
       'publish-data': () => ({ dataProducerId: 'data-producer-1' }),
       'restart-ice': () => ({ iceParameters: transport().iceParameters }),

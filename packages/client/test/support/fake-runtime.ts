@@ -24,6 +24,8 @@ export class FakeRuntime implements Runtime {
   readonly #timers = new Set<{ atMs: number; run: () => void }>();
   readonly #online = new Set<() => void>();
   readonly #pageHide = new Set<() => void>();
+  readonly #network = new Set<() => void>();
+  readonly #visible = new Set<() => void>();
   #nowMs = 1_000;
   onFetch: FetchHandler = () => {
     throw new TypeError('fetch failed');
@@ -96,6 +98,24 @@ export class FakeRuntime implements Runtime {
   onPageHide(listener: () => void): () => void {
     this.#pageHide.add(listener);
     return () => this.#pageHide.delete(listener);
+  }
+
+  onNetworkChange(listener: () => void): () => void {
+    this.#network.add(listener);
+    return () => this.#network.delete(listener);
+  }
+
+  onVisible(listener: () => void): () => void {
+    this.#visible.add(listener);
+    return () => this.#visible.delete(listener);
+  }
+
+  changeNetwork(): void {
+    for (const listener of [...this.#network]) listener();
+  }
+
+  showPage(): void {
+    for (const listener of [...this.#visible]) listener();
   }
 
   /** A value after some time of this clock. */

@@ -26,10 +26,10 @@ async function opened(): Promise<Opened> {
   const connection = await open();
   const notifications: Notification[] = [];
   const lost: SdkError[] = [];
-  connection.receive(
-    (notification) => notifications.push(notification),
-    (error) => lost.push(error),
-  );
+  connection.receive({
+    notification: (notification) => notifications.push(notification),
+    closed: (error) => lost.push(error),
+  });
   return { connection, notifications, lost };
 }
 
@@ -114,10 +114,7 @@ describe('notifications', () => {
     cluster.connection.notify('consumer-closed', { consumerId: 'c1' });
     cluster.connection.notify('consumer-closed', { consumerId: 'c2' });
     const seen: unknown[] = [];
-    connection.receive(
-      ({ data }) => seen.push(data),
-      () => {},
-    );
+    connection.receive({ notification: ({ data }) => seen.push(data), closed: () => {} });
     expect(seen).toEqual([{ consumerId: 'c1' }, { consumerId: 'c2' }]);
   });
 

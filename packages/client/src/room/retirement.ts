@@ -1,0 +1,96 @@
+import { pause, type Runtime } from '../runtime.ts';
+import type { Attachment } from './attachment.ts';
+
+/**
+ * After a move the others need a moment to get the new picture over the new node; until then they see the old one.
+ * Milliseconds.
+ */
+const LINGER_MS = 2_500;
+const SILENT_LINGER_MS = 6_000;
+/** For data that is on its way over the old node. Milliseconds. */
+const DATA_SETTLES_MS = 300;
+const DATA_LOOKS = 10;
+
+/** The old attachment after a move: it goes on for a moment, hands its data channels over, and leaves. */
+export class Retirement {
+  readonly attachment: Attachment;
+  readonly #runtime: Pick<Runtime, 'after'>;
+  readonly #onDataCut: () => void;
+  readonly #onOver: () => void;
+  readonly #stop = new AbortController();
+  #crossing: Promise<void> | undefined;
+  #endCrossing = () => {};
+  #dataIsHere = true;
+
+  constructor(options: {
+    attachment: Attachment;
+    runtime: Pick<Runtime, 'after'>;
+    /** Data is sent and heard over the new node alone from now on. */
+    onDataCut: () => void;
+    onOver: () => void;
+  }) {
+    this.attachment = options.attachment;
+    this.#runtime = options.runtime;
+    this.#onDataCut = options.onDataCut;
+    this.#onOver = options.onOver;
+  }
+
+  /** Does data still go over the old node? Waits while it is handed over. */
+  async takesData(): Promise<boolean> {
+    await this.#crossing;
+    return this.#dataIsHere;
+  }
+
+  /**
+   * Never throws.
+   * @param isSilent nobody can be talked to at the old node any more: no goodbye; what still comes in plays on for a while
+   */
+  async run({ isSilent }: { isSilent: boolean }): Promise<void> {
+    const { signal } = this.#stop;
+    if (isSilent) this.#cut();
+    try {
+      await pause(this.#runtime, isSilent ? SILENT_LINGER_MS : LINGER_MS, signal);
+      if (!isSilent) {
+        await this.#handDataOver(signal);
+        await this.attachment.leave();
+      }
+    } catch {
+      // ended early, by `end`
+    }
+    this.end();
+  }
+
+  /** Idempotent. What comes in over the old node is over. */
+  end(): void {
+    if (this.#stop.signal.aborted) return;
+    this.#stop.abort();
+    this.#cut();
+    this.attachment.close();
+    this.#onOver();
+  }
+
+  /** For the end of the whole room. */
+  async leave(): Promise<void> {
+    const gone = this.attachment.leave();
+    this.end();
+    await gone;
+  }
+
+  async #handDataOver(signal: AbortSignal): Promise<void> {
+    this.#crossing = new Promise((resolve) => {
+      this.#endCrossing = resolve;
+    });
+    for (let look = 0; look < DATA_LOOKS && !(await this.attachment.sender.dataSent()); look += 1) {
+      await pause(this.#runtime, DATA_SETTLES_MS / DATA_LOOKS, signal);
+    }
+    await pause(this.#runtime, DATA_SETTLES_MS, signal);
+    this.#cut();
+  }
+
+  #cut(): void {
+    if (!this.#dataIsHere) return;
+    this.#dataIsHere = false;
+    this.#onDataCut();
+    this.#endCrossing();
+  }
+}
