@@ -80,11 +80,26 @@ export const settings = {
   pingEveryMs: setting(integer(20, 60_000), 'How often both sides of a connection say that they live, ms.', {
     fallback: '3000',
   }),
-  deadAfterMs: setting(integer(50, 600_000), 'A peer that is silent for so long is dead, ms.', { fallback: '10000' }),
+  deadAfterMs: setting(integer(50, 600_000), 'A peer that is silent for so long is dead, ms.', { fallback: '9000' }),
   resumeWindowMs: setting(
     integer(0, 600_000),
-    'How long a participant whose connection was lost keeps its place and media, ms.',
-    { fallback: '0' },
+    'How long a participant whose connection was lost keeps its place and media and can resume, ms; 0: not at all.',
+    { fallback: '15000' },
+  ),
+  reconnectingAfterMs: setting(
+    integer(0, 600_000),
+    'When the others are shown that a connection was lost, ms; most are back before.',
+    { fallback: '2000' },
+  ),
+  resumeBufferBytes: setting(
+    integer(4_096, 67_108_864),
+    'Per session: notifications that a client has not acknowledged are kept for a resume up to this size, and again so much of answers.',
+    { fallback: '1048576' },
+  ),
+  moveTimeoutMs: setting(
+    integer(100, 600_000),
+    'The longest that the media of a participant goes on here after it has moved to another node, ms; its client usually leaves sooner.',
+    { fallback: '15000' },
   ),
   transportGraceMs: setting(
     integer(0, 600_000),

@@ -16,6 +16,9 @@ import { Presence } from './presence.ts';
 import { RelayManager } from './relay/relay-manager.ts';
 import { NodeRooms } from './rooms/node-rooms.ts';
 import { SessionEnder } from './sessions/end-session.ts';
+import { FinalWords } from './sessions/final-words.ts';
+import { Handovers } from './sessions/handovers.ts';
+import { Resumption } from './sessions/resume.ts';
 import { RevokedTokens } from './sessions/revocations.ts';
 import { Sessions } from './sessions/sessions.ts';
 import { Attachments } from './signalling/attach.ts';
@@ -48,6 +51,12 @@ export interface SfuNodeCore {
 }
 
 const METER_EVERY_MS = 5_000;
+/** Longer than the former half of a move lasts: until its end has reached everybody, milliseconds. */
+const LINGER_MS = 5_000;
+/** Longest time for which a page that took a session over may take to join before its place is seen empty, milliseconds. */
+const TAKEOVER_MS = 5_000;
+/** Who might still try to resume after its window was over is told why it cannot, milliseconds. */
+const FINAL_WORDS_MS = 60_000;
 
 /** Joins a node's parts together; opens nothing itself but what hangs on them. */
 export function createNode(options: NodeOptions): SfuNodeCore {
@@ -60,6 +69,7 @@ export function createNode(options: NodeOptions): SfuNodeCore {
 
   const chores = new Chores({ clock, log, random });
   const sessions = new Sessions();
+  const finalWords = new FinalWords({ keepMs: config.resumeWindowMs + FINAL_WORDS_MS });
   const ender = new SessionEnder({
     nodeId,
     sessions,
@@ -67,10 +77,21 @@ export function createNode(options: NodeOptions): SfuNodeCore {
     rooms: cluster.rooms,
     chores,
     clock,
-    takeoverMs: config.resumeWindowMs,
+    takeoverMs: Math.min(config.resumeWindowMs, TAKEOVER_MS),
     leftHere: (roomId, sessionId, epoch, reason) =>
       rooms.find(roomId)?.tellHere({ type: 'participant-left', sessionId, epoch, reason }),
-    onEnded: (reason) => metrics.sessionEnded(reason),
+    onEnded: (reason, sessionId, epoch) => {
+      metrics.sessionEnded(reason);
+      finalWords.note(sessionId, epoch, reason, clock.now());
+      handovers.ended(sessionId, epoch, reason);
+    },
+  });
+  const handovers = new Handovers({
+    clock,
+    log,
+    timeoutMs: config.moveTimeoutMs,
+    end: (sessionId, epoch, reason) => void ender.endSession(sessionId, epoch, reason),
+    onDone: (outcome) => metrics.moved(outcome),
   });
   const regionOf = (node: typeof nodeId): string => rooms.regionOf(node) ?? 'unknown';
   const relays = new RelayManager({
@@ -96,6 +117,9 @@ export function createNode(options: NodeOptions): SfuNodeCore {
     random,
     log,
     ...(timing.settleMs === undefined ? {} : { settleMs: timing.settleMs }),
+    lingerMs: config.moveTimeoutMs + LINGER_MS,
+    movedAway: (participant, to) => handovers.movedAway(participant, to),
+    cameBack: (participant) => handovers.cameBack(participant),
     endLocal: ({ sessionId, epoch }, reason) => void ender.endSession(sessionId, epoch, reason, { stateKnows: true }),
     isLeaving: (roomId, { sessionId, epoch }) => ender.isLeaving(roomId, sessionId, epoch),
     removeGhost: (roomId, { sessionId, epoch }) => {
@@ -114,6 +138,19 @@ export function createNode(options: NodeOptions): SfuNodeCore {
       return older.length;
     },
   });
+  const resumption = new Resumption({
+    nodeId,
+    clock,
+    sessions,
+    ender,
+    finalWords,
+    rooms,
+    roomState: cluster.rooms,
+    leases: cluster.leases,
+    chores,
+    windowMs: config.resumeWindowMs,
+    shownAfterMs: config.reconnectingAfterMs,
+  });
   const services: Services = {
     nodeId,
     config,
@@ -123,6 +160,8 @@ export function createNode(options: NodeOptions): SfuNodeCore {
     media,
     sessions,
     ender,
+    handovers,
+    resumption,
     revoked,
     rooms,
     relays,
@@ -159,6 +198,7 @@ export function createNode(options: NodeOptions): SfuNodeCore {
     rooms: rooms.size,
     sessions: sessions.size,
     participants: sessions.joined,
+    suspended: sessions.suspended,
     connections: attachments.size,
     openChores: chores.size,
     redisUp: cluster.status === 'up',
@@ -186,8 +226,11 @@ export function createNode(options: NodeOptions): SfuNodeCore {
   });
   inbox.handle('session.end', async ({ roomId, sessionId, epoch, reason }) => {
     const session = sessions.find(sessionId);
-    if (session?.state.phase !== 'joined' || session.state.participant.roomId !== roomId) return { ended: false };
-    return { ended: await ender.endSession(sessionId, epoch, reason) };
+    const participant = session?.inRoom;
+    // Whoever asks may not have heard of a resume yet: it means the participant, by any of its epochs.
+    const ownEpoch = rooms.find(roomId)?.ownEpoch(sessionId, epoch) ?? epoch;
+    if (participant?.roomId !== roomId || !participant.wasOf(ownEpoch)) return { ended: false };
+    return { ended: await ender.endSession(sessionId, participant.self.epoch, reason) };
   });
   inbox.handle('user.revoke', async (revocation) => {
     const ended = revoked.revoke(revocation);
@@ -238,6 +281,7 @@ export function createNode(options: NodeOptions): SfuNodeCore {
       presence?.close();
       offRestored?.();
       revoked.close();
+      handovers.close();
       relays.close();
       rooms.close();
       offDied();

@@ -1,4 +1,11 @@
-import { MeridianError, SIGNALLING_PROTOCOL, TOKEN_PROTOCOL_PREFIX } from '@meridian/protocol';
+import {
+  MeridianError,
+  parseResumeProtocol,
+  RESUME_PROTOCOL_PREFIX,
+  type ResumePoint,
+  SIGNALLING_PROTOCOL,
+  TOKEN_PROTOCOL_PREFIX,
+} from '@meridian/protocol';
 
 /** The values of a Sec-WebSocket-Protocol header (RFC 6455, section 11.3.4). */
 export function offeredProtocols(header: string | undefined): string[] {
@@ -21,6 +28,23 @@ export function sessionTokenOf(offered: readonly string[]): string {
   const [token] = tokens;
   if (token === undefined || tokens.length > 1) throw new MeridianError('unauthenticated');
   return token.slice(TOKEN_PROTOCOL_PREFIX.length);
+}
+
+/**
+ * Where a client left off; undefined where it names nothing.
+ * @throws MeridianError `bad-request` for what cannot be read, or more than one
+ */
+export function resumePointOf(offered: readonly string[]): ResumePoint | undefined {
+  const named = offered.filter((value) => value.startsWith(RESUME_PROTOCOL_PREFIX));
+  const [value] = named;
+  if (value === undefined) return undefined;
+  const point = parseResumeProtocol(value);
+  if (point === undefined || named.length > 1) {
+    throw new MeridianError('bad-request', {
+      message: `Name where you left off once, as ${RESUME_PROTOCOL_PREFIX}<epoch>.<number of the last notification>.`,
+    });
+  }
+  return point;
 }
 
 /**

@@ -9,6 +9,8 @@ import type { NodeMetrics } from '../metrics/node-metrics.ts';
 import type { RelayManager } from '../relay/relay-manager.ts';
 import type { NodeRooms } from '../rooms/node-rooms.ts';
 import type { SessionEnder } from '../sessions/end-session.ts';
+import type { Handovers } from '../sessions/handovers.ts';
+import type { Resumption } from '../sessions/resume.ts';
 import type { RevokedTokens } from '../sessions/revocations.ts';
 import type { Session } from '../sessions/session.ts';
 import type { Sessions } from '../sessions/sessions.ts';
@@ -28,6 +30,9 @@ export interface Services {
   readonly inbox: NodeInbox;
   readonly sessions: Sessions;
   readonly ender: SessionEnder;
+  readonly resumption: Resumption;
+  /** Participants on their way to another node. */
+  readonly handovers: Handovers;
   /** Who was logged out everywhere. */
   readonly revoked: RevokedTokens;
   readonly rooms: NodeRooms;

@@ -31,7 +31,7 @@ export const join: Handler<'join'> = {
     const { clock, metrics, tokens, rooms } = services;
     const startedMs = clock.now();
     const { state } = session;
-    if (state.phase === 'joined') throw new MeridianError('already-joined');
+    if (session.inRoom !== undefined) throw new MeridianError('already-joined');
     if (state.phase !== 'attached') throw new MeridianError('session-not-attached');
     const { lease } = state;
     const claims = await tokens.room(data.roomToken);
@@ -78,7 +78,7 @@ async function enter(options: {
   const { ender } = services;
   const { sessionId, epoch } = lease;
   const [confirmation, media] = await Promise.allSettled([
-    confirm(services, claims, lease),
+    confirm(services, claims, lease, data.handover),
     openMedia(services, claims.room, sessionId, data.rtpCapabilities),
   ]);
   const undo = (reason: 'transport-failed' | 'connection-lost') => {
@@ -110,7 +110,8 @@ async function enter(options: {
   room.add(participant);
   session.move({ phase: 'joined', lease, participant });
   context.afterReply(() => participant.start());
-  session.log.info({ roomId: claims.room, epoch }, 'joined');
+  if (data.handover) services.metrics.moved('arrived');
+  session.log.info({ roomId: claims.room, epoch, handover: data.handover }, 'joined');
   return {
     roomId: claims.room,
     slug: claims.slug,
@@ -125,7 +126,12 @@ async function enter(options: {
   };
 }
 
-async function confirm(services: Services, claims: RoomTokenClaims, lease: SessionLease): Promise<Confirmed> {
+async function confirm(
+  services: Services,
+  claims: RoomTokenClaims,
+  lease: SessionLease,
+  handover: boolean,
+): Promise<Confirmed> {
   const { clock, metrics, nodeId, roomState } = services;
   const startedMs = clock.now();
   const confirmation = await roomState.confirm({
@@ -136,6 +142,7 @@ async function confirm(services: Services, claims: RoomTokenClaims, lease: Sessi
     // The verifier lets a token pass a few seconds after its end; remember it longer than that.
     tokenTtlMs: Math.max(1_000, claims.exp * 1_000 - clock.wallNow()) + 30_000,
     nodeId,
+    handover,
   });
   metrics.joinStep('confirm', clock.now() - startedMs);
   if (confirmation.confirmed) return confirmation;
@@ -192,7 +199,7 @@ function makeParticipant(options: {
   const session: Session = context.session;
   const { chores, roomState } = services;
   const roomId = claims.room;
-  return new LocalParticipant({
+  const participant: LocalParticipant = new LocalParticipant({
     self,
     grants: claims.grants,
     autoSubscribe: data.autoSubscribe,
@@ -204,12 +211,13 @@ function makeParticipant(options: {
     random: services.random,
     log: session.log,
     transportGraceMs: services.config.transportGraceMs,
-    send: (notification) => session.connection.send(notification),
-    onMediaEnded: (reason) => void services.ender.endSession(self.sessionId, self.epoch, reason),
+    send: (notification) => session.dialogue.send(notification),
+    onMediaEnded: (reason) => void services.ender.endSession(self.sessionId, participant.self.epoch, reason),
     onProducerEnded: (producerId) =>
       void chores.run(`producer:${producerId}`, () => roomState.closeProducer(roomId, producerId)),
     onDataProducerEnded: (dataProducerId) =>
       void chores.run(`producer:${dataProducerId}`, () => roomState.closeDataProducer(roomId, dataProducerId)),
     onFirstConsumer: (ms) => services.metrics.joinStep('first-consumer', ms),
   });
+  return participant;
 }

@@ -1,22 +1,32 @@
-import { MeridianError, type ProducerInfo } from '@meridian/protocol';
+import { type MediaSource, MeridianError, type ProducerId, type ProducerInfo } from '@meridian/protocol';
 import { requireGrant } from '../rooms/grants.ts';
+import type { LocalParticipant } from '../rooms/local-participant.ts';
 import { type Handler, lane } from './context.ts';
 import { showToRoom } from './show-to-room.ts';
 
 /** Makes the producer, then shows it to the room; what the room refuses is not kept. */
 export const publish: Handler<'publish'> = {
   order: ({ source }) => lane(`source:${source}`),
-  async handle({ transportId, kind, source, rtpParameters, paused }, context) {
+  async handle({ transportId, kind, source, rtpParameters, paused, replaces: asked }, context) {
     const { services, session } = context;
     const { participant } = session;
     const { room, roomId, media, published } = participant;
     const { sessionId } = participant.self;
     requireGrant(participant.grants, 'publish');
+    const replaces = asked === undefined ? undefined : replacedBy(participant, asked, source);
     const release = published.reserveSource(source);
     try {
       const producerId = await media.produce({ transportId, kind, source, rtpParameters, paused });
       if (participant.closed) throw new MeridianError('session-lost');
-      const info: ProducerInfo = { producerId, sessionId, nodeId: services.nodeId, kind, source, paused };
+      const info: ProducerInfo = {
+        producerId,
+        sessionId,
+        nodeId: services.nodeId,
+        kind,
+        source,
+        paused,
+        ...(replaces === undefined ? {} : { replaces }),
+      };
       published.addProducer(info);
       try {
         // With what holds then: its connection may have been resumed, and asked again later it may have been muted.
@@ -37,3 +47,20 @@ export const publish: Handler<'publish'> = {
     }
   },
 };
+
+/**
+ * The own producer that a new one is to take the place of; none where it is gone already (its node crashed meanwhile).
+ * @throws MeridianError `bad-request` for another session's, or one of another source
+ */
+function replacedBy(
+  { room, self }: LocalParticipant,
+  producerId: ProducerId,
+  source: MediaSource,
+): ProducerId | undefined {
+  const former = room.producer(producerId);
+  if (former === undefined) return undefined;
+  if (former.sessionId !== self.sessionId || former.source !== source) {
+    throw new MeridianError('bad-request', { message: 'Only an own producer of the same source can be replaced.' });
+  }
+  return producerId;
+}

@@ -1,6 +1,6 @@
 import { parseOrThrow, REQUESTS, type RequestData, type RequestMethod } from '@meridian/protocol';
 import type { z } from 'zod';
-import type { PreparedRequest } from '../signalling/connection.ts';
+import type { PreparedRequest } from '../signalling/dialogue.ts';
 import { connectTransport } from './connect-transport.ts';
 import type { Handler, RequestContext } from './context.ts';
 import { endRoom } from './end-room.ts';

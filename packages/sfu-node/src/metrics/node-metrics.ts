@@ -9,6 +9,8 @@ import type {
   RequestMethod,
 } from '@meridian/protocol';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { HandoverOutcome } from '../sessions/handovers.ts';
+import type { NotResumable } from '../sessions/resume.ts';
 
 export type JoinStep = 'verify' | 'confirm' | 'media' | 'total' | 'first-consumer';
 export type AttachStep = 'verify' | 'lease' | 'total';
@@ -18,6 +20,7 @@ export interface NodeGauges {
   readonly rooms: number;
   readonly sessions: number;
   readonly participants: number;
+  readonly suspended: number;
   readonly connections: number;
   readonly producers: number;
   readonly consumers: number;
@@ -176,6 +179,11 @@ export class NodeMetrics {
     FAST_S,
   );
   readonly #attaches = this.#counter('attaches_total', 'Connections by how their attachment went.', ['outcome']);
+  readonly #resumes = this.#counter(
+    'resumes_total',
+    'Lost connections that came back: resumed, refused (the session is over or somebody else has it), or why not.',
+    ['outcome'],
+  );
   readonly #requests = this.#histogram(
     'request_seconds',
     'Signalling requests by method and outcome.',
@@ -189,6 +197,11 @@ export class NodeMetrics {
   readonly #rateLimited = this.#counter('ws_rate_limited_total', 'Frames refused because there were too many.', []);
   readonly #closes = this.#counter('ws_closes_total', 'Closed connections by close code.', ['code']);
   readonly #ends = this.#counter('session_ends_total', 'Ended attachments by reason.', ['reason']);
+  readonly #moves = this.#counter(
+    'moves_total',
+    'Moves of participants: arrived at this node, or departed from it by how that ended.',
+    ['outcome'],
+  );
   readonly #busRequests = this.#histogram(
     'bus_request_seconds',
     'Requests to other nodes.',
@@ -224,6 +237,10 @@ export class NodeMetrics {
     this.#attaches.inc({ outcome });
   }
 
+  resumed(outcome: 'resumed' | 'refused' | NotResumable): void {
+    this.#resumes.inc({ outcome });
+  }
+
   request(method: RequestMethod, outcome: 'ok' | ErrorCode, ms: number): void {
     this.#requests.observe({ method, outcome }, ms / 1_000);
   }
@@ -248,6 +265,10 @@ export class NodeMetrics {
 
   sessionEnded(reason: EndReason): void {
     this.#ends.inc({ reason });
+  }
+
+  moved(outcome: 'arrived' | HandoverOutcome): void {
+    this.#moves.inc({ outcome });
   }
 
   busRequest(method: BusMethod | string, outcome: string, ms: number): void {
@@ -287,6 +308,11 @@ export class NodeMetrics {
     simple('rooms', 'Rooms this node takes part in.', (now) => now.rooms);
     simple('sessions', 'Attached sessions.', (now) => now.sessions);
     simple('participants', 'Participants on this node.', (now) => now.participants);
+    simple(
+      'participants_suspended',
+      'Participants whose connection was lost and who may still resume.',
+      (now) => now.suspended,
+    );
     simple('connections', 'Open WebSockets.', (now) => now.connections);
     simple('producers', 'Producers, relayed ones included.', (now) => now.producers);
     simple('consumers', 'Consumers, those of relays included.', (now) => now.consumers);

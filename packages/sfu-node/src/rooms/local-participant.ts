@@ -7,6 +7,7 @@ import type {
   DataProducerId,
   DataProducerInfo,
   EndReason,
+  Epoch,
   Grants,
   NodeId,
   NotificationData,
@@ -63,7 +64,6 @@ export interface LocalParticipantOptions {
 
 /** A participant on this node: what it publishes and receives, and what it is told. */
 export class LocalParticipant {
-  readonly self: Participant;
   readonly grants: Grants;
   readonly media: ParticipantMedia;
   readonly room: RoomView;
@@ -75,13 +75,17 @@ export class LocalParticipant {
   readonly #dataConsumers = new Map<DataConsumerId, DataProducerId>();
   readonly #undo: Cancel[] = [];
   readonly #joinedAtMs: number;
+  /** Of the attachment that joined: what is said of it or of a later one concerns this participant. */
+  readonly #firstEpoch: Epoch;
+  #self: Participant;
   #started = false;
   #firstConsumerSeen = false;
   #closed = false;
 
   constructor(options: LocalParticipantOptions) {
     this.#options = options;
-    this.self = options.self;
+    this.#self = options.self;
+    this.#firstEpoch = options.self.epoch;
     this.grants = options.grants;
     this.media = options.media;
     this.room = options.room;
@@ -90,6 +94,10 @@ export class LocalParticipant {
     this.subscriptions = this.#mediaSubscriptions();
     this.dataSubscriptions = this.#dataSubscriptions();
     this.#listen();
+  }
+
+  get self(): Participant {
+    return this.#self;
   }
 
   get roomId(): RoomId {
@@ -106,6 +114,21 @@ export class LocalParticipant {
     this.#started = true;
     for (const { producerId } of this.room.producers) this.#follow(producerId);
     for (const { dataProducerId } of this.room.dataProducers) this.#followData(dataProducerId);
+  }
+
+  /** Was it this participant's, before or after a resume? */
+  wasOf(epoch: Epoch): boolean {
+    return epoch >= this.#firstEpoch && epoch <= this.#self.epoch;
+  }
+
+  /** A newer connection goes on with it. */
+  resumed(epoch: Epoch): void {
+    this.#self = { ...this.#self, epoch, connection: 'connected' };
+  }
+
+  /** How the others see its connection. */
+  showAs(connection: Participant['connection']): void {
+    this.#self = { ...this.#self, connection };
   }
 
   notify<N extends NotificationName>(event: N, data: NotificationData<N>): void {

@@ -33,7 +33,7 @@ export interface SessionEnderOptions {
   readonly leftHere: (roomId: RoomId, sessionId: SessionId, epoch: Epoch, reason: EndReason) => void;
   /** How long a newer attachment may take to join in the place of the one it replaces, milliseconds. */
   readonly takeoverMs: number;
-  readonly onEnded: (reason: EndReason) => void;
+  readonly onEnded: (reason: EndReason, sessionId: SessionId, epoch: Epoch) => void;
 }
 
 /**
@@ -93,7 +93,7 @@ export class SessionEnder {
     options: EndSessionOptions = {},
   ): Promise<boolean> {
     const session = this.#options.sessions.find(sessionId);
-    if (session === undefined || session.state.phase === 'ended' || session.lease.epoch !== epoch) return false;
+    if (session === undefined || !('lease' in session.state) || session.lease.epoch !== epoch) return false;
     await this.endAttachment(session, reason, options);
     return true;
   }
@@ -101,10 +101,11 @@ export class SessionEnder {
   /** The same for an attachment that was found already (it may have lost its place to a newer one). */
   async endAttachment(session: Session, reason: EndReason, options: EndSessionOptions = {}): Promise<void> {
     const { state } = session;
-    if (state.phase === 'ended' || state.phase === 'attaching') return;
+    if (!('lease' in state)) return;
     const { lease } = state;
-    const told = farewell(reason);
-    const participant = state.phase === 'joined' ? state.participant : undefined;
+    // Without a connection there is nothing to keep: whoever comes back joins anew.
+    const told = state.phase === 'suspended' && farewell(reason) === 'keeps-connection' ? 'normal' : farewell(reason);
+    const participant = session.inRoom;
     if (told === 'keeps-connection') {
       if (participant === undefined) return;
       session.move({ phase: 'attached', lease });
@@ -112,14 +113,14 @@ export class SessionEnder {
       session.move({ phase: 'ended', reason });
       this.#options.sessions.remove(session);
     }
-    this.#options.onEnded(reason);
+    this.#options.onEnded(reason, session.sessionId, lease.epoch);
     session.log.info({ reason, epoch: lease.epoch, roomId: participant?.roomId }, 'session ended');
     participant?.close();
     const left = participant === undefined || options.stateKnows ? Promise.resolve() : this.#leave(participant, reason);
     if (told === 'keeps-connection') {
       // A join with the same epoch must not be overtaken by this leave: it is told when it may come.
       await left;
-      if (session.state.phase === 'attached') session.connection.notify('media-lost', { reason });
+      if (session.state.phase === 'attached') session.notify('media-lost', { reason });
       return;
     }
     this.#sayGoodbye(session, reason, told, options.error);
@@ -141,12 +142,14 @@ export class SessionEnder {
     return Promise.resolve();
   }
 
-  /** Takes a participant out of the room's state, sooner or later. */
+  /** Takes what this node has of a participant out of the room's state, sooner or later. */
   leaveRoom(roomId: RoomId, sessionId: SessionId, epoch: Epoch, reason: EndReason): Promise<void> {
-    const { chores, rooms, leftHere } = this.#options;
-    return chores.run(leaveKey(roomId, sessionId, epoch), () => rooms.leave({ roomId, sessionId, epoch, reason }), {
-      onPutOff: () => leftHere(roomId, sessionId, epoch, reason),
-    });
+    const { chores, rooms, nodeId, leftHere } = this.#options;
+    return chores.run(
+      leaveKey(roomId, sessionId, epoch),
+      () => rooms.leave({ roomId, sessionId, epoch, reason, nodeId }),
+      { onPutOff: () => leftHere(roomId, sessionId, epoch, reason) },
+    );
   }
 
   /** Is a leave of this participant on its way already? */
@@ -165,14 +168,15 @@ export class SessionEnder {
   }
 
   #sayGoodbye(session: Session, reason: EndReason, told: ErrorCode | 'normal', error: MeridianError | undefined): void {
-    const { connection } = session;
+    const { connection, dialogue } = session;
     if (told === 'normal') {
       connection.close(undefined);
-      return;
+    } else {
+      const body = error ?? new MeridianError(told);
+      session.notify('session-ended', { reason, error: body.toPublicBody() });
+      connection.close(body.code);
     }
-    const body = error ?? new MeridianError(told);
-    connection.notify('session-ended', { reason, error: body.toPublicBody() });
-    connection.close(body.code);
+    dialogue.close();
   }
 
   #endLease(session: Session, epoch: Epoch): Promise<void> {

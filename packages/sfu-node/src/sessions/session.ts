@@ -1,14 +1,18 @@
 import {
   type EndReason,
   MeridianError,
+  type NotificationData,
+  type NotificationName,
   type RoomId,
   type SessionId,
   type SessionLease,
   type SessionTokenClaims,
 } from '@meridian/protocol';
+import type { Cancel } from '../clock.ts';
 import type { Logger } from '../logger.ts';
 import type { LocalParticipant } from '../rooms/local-participant.ts';
 import type { Connection } from '../signalling/connection.ts';
+import type { Dialogue } from '../signalling/dialogue.ts';
 import type { TokenBucket } from '../token-bucket.ts';
 
 /** A connection's life. Each state has what it needs and nothing else. */
@@ -18,17 +22,29 @@ export type SessionState =
   | { readonly phase: 'attached'; readonly lease: SessionLease }
   | { readonly phase: 'joining'; readonly lease: SessionLease; readonly roomId: RoomId }
   | { readonly phase: 'joined'; readonly lease: SessionLease; readonly participant: LocalParticipant }
+  /** The connection is lost, the participant with its media stays for a while. `cancel` stops the time that runs. */
+  | {
+      readonly phase: 'suspended';
+      readonly lease: SessionLease;
+      readonly participant: LocalParticipant;
+      readonly cancel: Cancel;
+    }
+  /** Another connection goes on with the participant and the dialogue. */
+  | { readonly phase: 'resumed' }
   | { readonly phase: 'ended'; readonly reason: EndReason };
 
 export type SessionPhase = SessionState['phase'];
 
 const NEXT: { readonly [P in SessionPhase]: readonly SessionPhase[] } = {
-  attaching: ['attached', 'ended'],
+  // At once to joined: it resumes an older connection.
+  attaching: ['attached', 'joined', 'ended'],
   attached: ['joining', 'ended'],
   // Back to attached: the join failed.
   joining: ['joined', 'attached', 'ended'],
   // Back to attached: the media is lost, the client joins again.
-  joined: ['attached', 'ended'],
+  joined: ['attached', 'suspended', 'resumed', 'ended'],
+  suspended: ['resumed', 'ended'],
+  resumed: [],
   ended: [],
 };
 
@@ -36,23 +52,45 @@ export function mayFollow(from: SessionPhase, to: SessionPhase): boolean {
   return NEXT[from].includes(to);
 }
 
+/** What a session keeps over a resume. */
+export interface SessionBelongings {
+  readonly dialogue: Dialogue;
+  readonly chatBucket: TokenBucket;
+  /** Who has them now, the newest attachment: in its name requests run. */
+  owner?: Session;
+}
+
 /** One attachment of a session to this node: one connection, one epoch. */
 export class Session {
   readonly claims: SessionTokenClaims;
   readonly connection: Connection;
   readonly log: Logger;
-  readonly chatBucket: TokenBucket;
+  readonly belongings: SessionBelongings;
   #state: SessionState = { phase: 'attaching' };
 
-  constructor(options: { claims: SessionTokenClaims; connection: Connection; log: Logger; chatBucket: TokenBucket }) {
+  constructor(options: {
+    claims: SessionTokenClaims;
+    connection: Connection;
+    log: Logger;
+    belongings: SessionBelongings;
+  }) {
     this.claims = options.claims;
     this.connection = options.connection;
     this.log = options.log;
-    this.chatBucket = options.chatBucket;
+    this.belongings = options.belongings;
+    this.belongings.owner = this;
   }
 
   get sessionId(): SessionId {
     return this.claims.sid;
+  }
+
+  get dialogue(): Dialogue {
+    return this.belongings.dialogue;
+  }
+
+  get chatBucket(): TokenBucket {
+    return this.belongings.chatBucket;
   }
 
   get state(): SessionState {
@@ -68,7 +106,13 @@ export class Session {
     if (!mayFollow(this.#state.phase, next.phase)) {
       throw new Error(`a session cannot go from ${this.#state.phase} to ${next.phase}`);
     }
+    if (this.#state.phase === 'suspended') this.#state.cancel();
     this.#state = next;
+  }
+
+  /** Tells its client, now or when it is back. */
+  notify<N extends NotificationName>(event: N, data: NotificationData<N>): void {
+    this.dialogue.notify(event, data);
   }
 
   /** @throws MeridianError `session-not-attached` */
@@ -77,9 +121,14 @@ export class Session {
     return this.#state.lease;
   }
 
+  /** In a room, with a connection or waiting for one. */
+  get inRoom(): LocalParticipant | undefined {
+    return 'participant' in this.#state ? this.#state.participant : undefined;
+  }
+
   /** @throws MeridianError `not-joined` */
   get participant(): LocalParticipant {
-    if (this.#state.phase !== 'joined') throw new MeridianError('not-joined');
+    if (!('participant' in this.#state)) throw new MeridianError('not-joined');
     return this.#state.participant;
   }
 }

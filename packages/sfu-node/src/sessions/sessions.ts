@@ -13,9 +13,17 @@ export class Sessions {
     return [...this.#byId.values()];
   }
 
+  /** Sessions that are in a room, suspended ones included. */
   get joined(): number {
     let count = 0;
-    for (const { state } of this.#byId.values()) if (state.phase === 'joined') count += 1;
+    for (const { inRoom } of this.#byId.values()) if (inRoom !== undefined) count += 1;
+    return count;
+  }
+
+  /** Those that wait for their client to come back. */
+  get suspended(): number {
+    let count = 0;
+    for (const { phase } of this.#byId.values()) if (phase === 'suspended') count += 1;
     return count;
   }
 

@@ -1,13 +1,21 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { SessionLeases } from '@meridian/cluster';
-import { type EndReason, MeridianError, type SessionTokenClaims } from '@meridian/protocol';
-import { offeredProtocols, originAllowed, sessionTokenOf } from '../auth/handshake.ts';
+import {
+  assertNever,
+  type Epoch,
+  MeridianError,
+  type NotificationData,
+  type ResumePoint,
+  type SessionTokenClaims,
+} from '@meridian/protocol';
+import { offeredProtocols, originAllowed, resumePointOf, sessionTokenOf } from '../auth/handshake.ts';
 import type { Services } from '../handlers/context.ts';
 import { prepareRequest } from '../handlers/table.ts';
 import type { Logger } from '../logger.ts';
-import { Session } from '../sessions/session.ts';
+import { Session, type SessionBelongings } from '../sessions/session.ts';
 import { TokenBucket } from '../token-bucket.ts';
 import { Connection } from './connection.ts';
+import { Dialogue } from './dialogue.ts';
 import { type ServerWebSocket, signallingSocket } from './ws-socket.ts';
 
 export interface AttachmentOptions {
@@ -18,7 +26,10 @@ export interface AttachmentOptions {
   readonly refusal: () => MeridianError | undefined;
 }
 
-/** Takes WebSockets in: token, lease, `welcome`; from then on frames of an attached session. */
+/**
+ * Takes WebSockets in: token, lease, `welcome`; from then on frames of an attached session. Who names where it left off
+ * goes on there, if that is possible.
+ */
 export class Attachments {
   readonly #options: AttachmentOptions;
   readonly #open = new Set<Connection>();
@@ -34,7 +45,7 @@ export class Attachments {
 
   accept(webSocket: ServerWebSocket, headers: IncomingHttpHeaders): void {
     const { services, log } = this.#options;
-    const { config, clock, metrics } = services;
+    const { config, clock, metrics, ender, resumption } = services;
     let session: Session | undefined;
     const connection: Connection = new Connection({
       socket: signallingSocket(webSocket),
@@ -48,20 +59,11 @@ export class Attachments {
         deadAfterMs: config.deadAfterMs,
       },
       observer: metrics,
-      prepare: (method, data) =>
-        prepareRequest(method, data, () => {
-          if (session === undefined) throw new MeridianError('session-not-attached');
-          return { services, session };
-        }),
       onFault: (fault, error) => {
         if (session === undefined) return;
         session.log.info({ fault, code: error.code }, 'connection fault');
-        void services.ender.endAttachment(session, fault === 'dead-peer' ? 'connection-lost' : fault, { error });
-      },
-      onFailure: (method, code, error) => {
-        const to = session?.log ?? log;
-        if (code === 'internal') to.error({ err: error, method }, 'a request failed unexpectedly');
-        else to.warn({ err: error, method, code }, 'a request failed');
+        if (fault === 'dead-peer') resumption.lost(session);
+        else void ender.endAttachment(session, fault, { error });
       },
     });
     this.#open.add(connection);
@@ -75,43 +77,88 @@ export class Attachments {
       this.#open.delete(connection);
       connection.lost();
       metrics.closed(code);
-      if (session !== undefined) this.#lost(session);
+      if (session !== undefined) resumption.lost(session);
     });
-    connection
-      .before(async () => {
-        session = await this.#attach(connection, headers);
-      })
-      .then(
-        () => metrics.attached('ok'),
-        (thrown: unknown) => {
-          const error = MeridianError.from(thrown);
-          metrics.attached(error.code);
-          if (error.code === 'internal') log.error({ err: thrown }, 'attaching failed unexpectedly');
-          else if (error.status >= 500) log.warn({ err: error, code: error.code }, 'attachment failed');
-          else log.info({ code: error.code }, 'attachment refused');
-          connection.close(error.code);
-        },
-      );
+    this.#attach(connection, headers, (attached) => {
+      session = attached;
+    }).then(
+      () => metrics.attached('ok'),
+      (thrown: unknown) => {
+        const error = MeridianError.from(thrown);
+        metrics.attached(error.code);
+        if (error.code === 'internal') log.error({ err: thrown }, 'attaching failed unexpectedly');
+        else if (error.status >= 500) log.warn({ err: error, code: error.code }, 'attachment failed');
+        else log.info({ code: error.code }, 'attachment refused');
+        connection.close(error.code);
+      },
+    );
   }
 
-  async #attach(connection: Connection, headers: IncomingHttpHeaders): Promise<Session> {
-    const { services, leases, log, refusal } = this.#options;
-    const { clock, config, metrics, nodeId, sessions, ender, tokens } = services;
+  /** @param owned called with the session that owns the connection, before anything is sent over it */
+  async #attach(
+    connection: Connection,
+    headers: IncomingHttpHeaders,
+    owned: (session: Session) => void,
+  ): Promise<void> {
+    const { services, refusal } = this.#options;
+    const { clock, config, metrics, tokens } = services;
     const startedMs = clock.now();
     if (!originAllowed(config.allowedOrigins, headers.origin)) throw new MeridianError('origin-refused');
-    const claims = await tokens.session(sessionTokenOf(offeredProtocols(headers['sec-websocket-protocol'])));
+    const offered = offeredProtocols(headers['sec-websocket-protocol']);
+    const point = resumePointOf(offered);
+    const claims = await tokens.session(sessionTokenOf(offered));
     metrics.attachStep('verify', clock.now() - startedMs);
     if (services.revoked.isRevoked(claims)) throw new MeridianError('token-revoked');
-    const refused = refusal();
-    if (refused !== undefined) throw refused;
     // A page that is gone already must not raise the epoch of the one that came after it.
     if (connection.closed) throw new MeridianError('session-lost');
-    const session = new Session({
-      claims,
-      connection,
-      log: log.child({ sessionId: claims.sid }),
-      chatBucket: new TokenBucket({ perSecond: config.chatPerSecond, burst: config.chatBurst }, clock.now()),
-    });
+    if (point === undefined || !this.#resume(connection, claims, point, owned)) {
+      const refused = refusal();
+      if (refused !== undefined) throw refused;
+      await this.#attachAnew(connection, claims, owned);
+    }
+    metrics.attachStep('total', clock.now() - startedMs);
+  }
+
+  /** Returns false where the client has to begin anew. */
+  #resume(
+    connection: Connection,
+    claims: SessionTokenClaims,
+    point: ResumePoint,
+    owned: (session: Session) => void,
+  ): boolean {
+    const { services, log } = this.#options;
+    const { resumption, metrics } = services;
+    const judged = resumption.judge(claims, point);
+    switch (judged.verdict) {
+      case 'refuse':
+        metrics.resumed('refused');
+        throw new MeridianError(judged.code);
+      case 'anew':
+        metrics.resumed(judged.why);
+        log.info({ sessionId: claims.sid, why: judged.why }, 'not resumed');
+        return false;
+      case 'resume': {
+        const { older } = judged;
+        const session = new Session({ claims, connection, log: older.log, belongings: older.belongings });
+        owned(session);
+        resumption.take(older, session, point.seq, (epoch) => this.#welcome(session, epoch, true));
+        metrics.resumed('resumed');
+        return true;
+      }
+      default:
+        return assertNever(judged);
+    }
+  }
+
+  async #attachAnew(
+    connection: Connection,
+    claims: SessionTokenClaims,
+    owned: (session: Session) => void,
+  ): Promise<void> {
+    const { services, leases, log } = this.#options;
+    const { clock, metrics, sessions, ender } = services;
+    const session = this.#newSession(connection, claims, log.child({ sessionId: claims.sid }));
+    owned(session);
     const leaseStartedMs = clock.now();
     const lease = await leases.attach(leaseRequest(claims, services));
     metrics.attachStep('lease', clock.now() - leaseStartedMs);
@@ -128,21 +175,48 @@ export class Attachments {
     const older = sessions.put(session);
     if (older !== undefined) void ender.endAttachment(older, 'replaced');
     if (older === session) throw new MeridianError('session-replaced');
-    connection.notify('welcome', {
-      sessionId: claims.sid,
+    session.dialogue.begin(connection, this.#welcome(session, lease.epoch, false));
+    connection.serve(session.dialogue);
+    session.log.info({ epoch: lease.epoch }, 'attached');
+  }
+
+  #newSession(connection: Connection, claims: SessionTokenClaims, log: Logger): Session {
+    const { services } = this.#options;
+    const { config, clock, metrics } = services;
+    const dialogue = new Dialogue({
+      clock,
+      limits: { maxInFlight: config.maxInFlight, keepBytes: config.resumeBufferBytes },
+      observer: metrics,
+      prepare: (method, data) =>
+        prepareRequest(method, data, () => {
+          const { owner } = belongings;
+          if (owner === undefined) throw new MeridianError('session-not-attached');
+          return { services, session: owner };
+        }),
+      onFailure: (method, code, error) => {
+        if (code === 'internal') log.error({ err: error, method }, 'a request failed unexpectedly');
+        else log.warn({ err: error, method, code }, 'a request failed');
+      },
+    });
+    const chatBucket = new TokenBucket({ perSecond: config.chatPerSecond, burst: config.chatBurst }, clock.now());
+    const belongings: SessionBelongings = { dialogue, chatBucket };
+    return new Session({ claims, connection, log, belongings });
+  }
+
+  #welcome({ sessionId }: Session, epoch: Epoch, resumed: boolean): NotificationData<'welcome'> {
+    const { config, media, nodeId } = this.#options.services;
+    return {
+      sessionId,
       nodeId,
       region: config.region,
-      epoch: lease.epoch,
-      routerRtpCapabilities: services.media.routerRtpCapabilities,
+      epoch,
+      routerRtpCapabilities: media.routerRtpCapabilities,
       pingEveryMs: config.pingEveryMs,
       deadAfterMs: config.deadAfterMs,
       maxFrameBytes: config.maxFrameBytes,
-      resumed: false,
+      resumed,
       resumeWindowMs: config.resumeWindowMs,
-    });
-    metrics.attachStep('total', clock.now() - startedMs);
-    session.log.info({ epoch: lease.epoch }, 'attached');
-    return session;
+    };
   }
 
   /**
@@ -150,30 +224,9 @@ export class Attachments {
    * session that lives keeps its place, and gets its lease back.
    */
   async #giveBack(session: Session): Promise<void> {
-    const { services, leases } = this.#options;
-    await services.ender.endAttachment(session, 'connection-lost');
-    const living = services.sessions.find(session.sessionId);
-    if (living === undefined || !('lease' in living.state)) return;
-    const { lease } = living.state;
-    await services.chores.run(`lease:${session.sessionId}:${lease.epoch}:back`, () => leases.restore([lease]));
-  }
-
-  /** The WebSocket is gone. A participant may keep its place for a while, should it come back. */
-  #lost(session: Session): void {
-    const { services } = this.#options;
-    const { config, clock, ender, roomState, chores } = services;
-    const { state } = session;
-    const lost: EndReason = 'connection-lost';
-    if (state.phase !== 'joined' || config.resumeWindowMs === 0) {
-      void ender.endAttachment(session, lost);
-      return;
-    }
-    const { sessionId, epoch } = state.lease;
-    const { roomId } = state.participant;
-    void chores.run(`connection:${sessionId}`, () =>
-      roomState.setConnection({ roomId, sessionId, epoch, connection: 'reconnecting' }),
-    );
-    clock.after(config.resumeWindowMs, () => void ender.endSession(sessionId, epoch, lost));
+    const { ender, resumption } = this.#options.services;
+    await ender.endAttachment(session, 'connection-lost');
+    resumption.announceLease(session);
   }
 }
 

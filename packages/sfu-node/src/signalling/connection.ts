@@ -1,22 +1,15 @@
-import {
-  ClientFrame,
-  ERRORS,
-  type ErrorCode,
-  isRequestMethod,
-  MeridianError,
-  type NotificationData,
-  type NotificationName,
-  parseJson,
-  type RequestMethod,
-} from '@meridian/protocol';
+import { ClientFrame, ERRORS, type ErrorCode, MeridianError, parseJson, type ServerFrame } from '@meridian/protocol';
 import type { Cancel, Clock } from '../clock.ts';
 import { type BucketOptions, TokenBucket } from '../token-bucket.ts';
-import { Lanes, type Order } from './lanes.ts';
-import { type EncodedNotification, encodeNotification, Outbox, type OutboxSocket } from './outbox.ts';
+import type { Dialogue } from './dialogue.ts';
+import type { OutboxLine } from './outbox.ts';
 
 /** What a connection needs of a WebSocket. */
-export interface SignallingSocket extends OutboxSocket {
+export interface SignallingSocket {
   readonly isOpen: boolean;
+  /** Bytes accepted for sending that the peer's side has not taken yet. */
+  readonly bufferedAmount: number;
+  send(text: string, sent: () => void): void;
   close(code: number, reason: string): void;
   /** Ends it without a handshake. */
   terminate(): void;
@@ -28,35 +21,26 @@ export interface ConnectionLimits {
   readonly maxFrameBytes: number;
   readonly maxBufferedBytes: number;
   readonly frames: BucketOptions;
+  /** Requests that may wait for the attachment. */
   readonly maxInFlight: number;
   readonly pingEveryMs: number;
   readonly deadAfterMs: number;
 }
 
-/** One request, checked and ready to run. */
-export interface PreparedRequest {
-  readonly order: Order;
-  readonly run: (afterReply: (then: () => void) => void) => Promise<unknown>;
-}
-
 export interface ConnectionObserver {
   frame(direction: 'in' | 'out', kind: string): void;
-  request(method: RequestMethod, outcome: 'ok' | ErrorCode, ms: number): void;
-  dropped(event: NotificationName): void;
   rateLimited(): void;
 }
+
+export type ConnectionFault = 'protocol-error' | 'slow-reader' | 'dead-peer';
 
 export interface ConnectionOptions {
   readonly socket: SignallingSocket;
   readonly limits: ConnectionLimits;
   readonly clock: Clock;
   readonly observer: ConnectionObserver;
-  /** Checks a request. @throws MeridianError when its data is not of the expected form */
-  readonly prepare: (method: RequestMethod, data: unknown) => PreparedRequest;
   /** The peer broke the rules, reads too slowly or is silent: whoever owns the session ends it. */
-  readonly onFault: (fault: 'protocol-error' | 'slow-reader' | 'dead-peer', error: MeridianError) => void;
-  /** A request failed on our side (5xx): the client is told the code and the table's sentence, no more. */
-  readonly onFailure: (method: RequestMethod, code: ErrorCode, error: unknown) => void;
+  readonly onFault: (fault: ConnectionFault, error: MeridianError) => void;
 }
 
 /** Refusals that a peer may collect before it is cut off: this many at once, one more per second. */
@@ -64,50 +48,53 @@ const PATIENCE: BucketOptions = { perSecond: 1, burst: 200 };
 /** How long a peer may take to answer our close frame, milliseconds. */
 const CLOSE_TIMEOUT_MS = 2_000;
 
-/** One WebSocket: frames in and out, limits, order of requests, signs of life. Knows nothing of rooms. */
-export class Connection {
+type Request = Extract<ClientFrame, { t: 'req' }>;
+
+/** One WebSocket: frames in and out, limits, signs of life. What they mean is the dialogue's business. */
+export class Connection implements OutboxLine {
   readonly #options: ConnectionOptions;
-  readonly #outbox: Outbox;
-  readonly #lanes = new Lanes();
   readonly #frames: TokenBucket;
   readonly #patience: TokenBucket;
-  readonly #cancelHeartbeat: Cancel;
+  readonly #cancelPing: Cancel;
+  #cancelWatch: Cancel = () => {};
   #heardAtMs: number;
+  #dialogue: Dialogue | undefined;
+  /** Requests that came before the attachment. */
+  #early: Request[] = [];
   #closed = false;
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
-    const { socket, limits, clock, observer } = options;
+    const { socket, limits, clock } = options;
     this.#frames = new TokenBucket(limits.frames, clock.now());
     this.#patience = new TokenBucket(PATIENCE, clock.now());
     this.#heardAtMs = clock.now();
-    this.#outbox = new Outbox({
-      socket,
-      softLimitBytes: limits.maxBufferedBytes / 4,
-      hardLimitBytes: limits.maxBufferedBytes,
-      onSlowReader: () => this.#fault('slow-reader', new MeridianError('slow-reader')),
-      onDropped: (event) => observer.dropped(event),
+    this.#cancelPing = clock.every(limits.pingEveryMs, () => {
+      if (socket.isOpen) socket.ping();
     });
-    this.#cancelHeartbeat = clock.every(limits.pingEveryMs, () => this.#heartbeat());
+    this.#watch();
   }
 
   get closed(): boolean {
     return this.#closed;
   }
 
-  notify<N extends NotificationName>(event: N, data: NotificationData<N>): void {
-    this.send(encodeNotification(event, data));
+  get congested(): boolean {
+    const { socket, limits } = this.#options;
+    return socket.bufferedAmount > limits.maxBufferedBytes / 4;
   }
 
-  send(notification: EncodedNotification): void {
+  send(text: string): void {
     if (this.#closed) return;
-    this.#options.observer.frame('out', 'ntf');
-    this.#outbox.notify(notification);
+    const { socket, limits } = this.#options;
+    socket.send(text, this.#sent);
+    if (socket.bufferedAmount > limits.maxBufferedBytes) this.#fault('slow-reader', new MeridianError('slow-reader'));
   }
 
-  /** Something that every request has to wait for (the attachment). */
-  before<T>(work: () => Promise<T>): Promise<T> {
-    return this.#lanes.run({ kind: 'barrier' }, work);
+  /** It is attached: what came before is served now, in order. */
+  serve(dialogue: Dialogue): void {
+    this.#dialogue = dialogue;
+    for (const { id, method, data } of this.#early.splice(0)) void dialogue.request(id, method, data);
   }
 
   /** The peer is there: a frame, a ping or a pong came. */
@@ -136,17 +123,18 @@ export class Connection {
       return;
     }
     this.#options.observer.frame('in', frame.t);
+    this.#dialogue?.heard(this);
     if (waitMs > 0) {
       this.#refuse(frame, waitMs);
       return;
     }
     switch (frame.t) {
       case 'ping':
-        this.#options.observer.frame('out', 'pong');
-        this.#outbox.reply({ t: 'pong', id: frame.id });
+        if (frame.seq !== undefined) this.#dialogue?.acknowledge(frame.seq);
+        this.#reply({ t: 'pong', id: frame.id });
         break;
       case 'req':
-        void this.#serve(frame.id, frame.method, frame.data);
+        this.#request(frame);
         break;
     }
   }
@@ -168,11 +156,13 @@ export class Connection {
 
   #release(): void {
     this.#closed = true;
-    this.#cancelHeartbeat();
-    this.#outbox.close();
+    this.#cancelPing();
+    this.#cancelWatch();
+    this.#early = [];
+    this.#dialogue?.disconnect(this);
   }
 
-  #fault(fault: 'protocol-error' | 'slow-reader' | 'dead-peer', error: MeridianError): void {
+  #fault(fault: ConnectionFault, error: MeridianError): void {
     if (this.#closed) return;
     this.#options.onFault(fault, error);
     // In case nobody owns it yet.
@@ -180,12 +170,20 @@ export class Connection {
     if (fault === 'dead-peer') this.#options.socket.terminate();
   }
 
-  #heartbeat(): void {
-    const { clock, limits, socket } = this.#options;
-    if (clock.now() - this.#heardAtMs >= limits.deadAfterMs) {
-      this.#fault('dead-peer', new MeridianError('session-lost'));
-    } else if (socket.isOpen) {
-      socket.ping();
+  /** Looks exactly when the peer would be dead: not later, however seldom pings are sent. */
+  #watch(): void {
+    const { clock, limits } = this.#options;
+    const silentMs = clock.now() - this.#heardAtMs;
+    if (silentMs >= limits.deadAfterMs) this.#fault('dead-peer', new MeridianError('session-lost'));
+    else this.#cancelWatch = clock.after(limits.deadAfterMs - silentMs, () => this.#watch());
+  }
+
+  #request(frame: Request): void {
+    if (this.#dialogue !== undefined) void this.#dialogue.request(frame.id, frame.method, frame.data);
+    else if (this.#early.length < this.#options.limits.maxInFlight) this.#early.push(frame);
+    else {
+      this.#options.observer.rateLimited();
+      this.#replyError(frame.id, new MeridianError('rate-limited', { message: 'Too many requests are under way.' }));
     }
   }
 
@@ -193,39 +191,19 @@ export class Connection {
     this.#options.observer.rateLimited();
     const error = new MeridianError('rate-limited', { retryAfterMs });
     if (this.#patience.take(this.#options.clock.now()) > 0) this.#fault('protocol-error', error);
-    else if (frame.t === 'req') this.#answerError(frame.id, error);
+    else if (frame.t === 'req') this.#replyError(frame.id, error);
   }
 
-  #answerError(id: number, error: MeridianError): void {
-    this.#options.observer.frame('out', 'err');
-    this.#outbox.reply({ t: 'err', id, error: error.toPublicBody() });
+  #replyError(id: number, error: MeridianError): void {
+    this.#reply({ t: 'err', id, error: error.toPublicBody() });
   }
 
-  async #serve(id: number, name: string, data: unknown): Promise<void> {
-    const { clock, limits, observer, prepare, onFailure } = this.#options;
-    if (!isRequestMethod(name)) {
-      this.#answerError(id, new MeridianError('unknown-message'));
-      return;
-    }
-    if (this.#lanes.size >= limits.maxInFlight) {
-      observer.rateLimited();
-      this.#answerError(id, new MeridianError('rate-limited', { message: 'Too many requests are under way.' }));
-      return;
-    }
-    const startedMs = clock.now();
-    const after: (() => void)[] = [];
-    try {
-      const { order, run } = prepare(name, data);
-      const reply = await this.#lanes.run(order, () => run((then) => after.push(then)));
-      observer.request(name, 'ok', clock.now() - startedMs);
-      observer.frame('out', 'res');
-      this.#outbox.reply({ t: 'res', id, ok: true, data: reply });
-    } catch (thrown) {
-      const error = MeridianError.from(thrown);
-      observer.request(name, error.code, clock.now() - startedMs);
-      if (error.status >= 500) onFailure(name, error.code, thrown);
-      this.#answerError(id, error);
-    }
-    for (const then of after) then();
+  #reply(frame: Extract<ServerFrame, { t: 'pong' | 'err' }>): void {
+    this.#options.observer.frame('out', frame.t);
+    this.send(JSON.stringify(frame));
   }
+
+  readonly #sent = (): void => {
+    if (!this.#closed) this.#dialogue?.flush();
+  };
 }

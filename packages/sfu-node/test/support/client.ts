@@ -11,6 +11,8 @@ import {
   type ReplyData,
   type RequestInput,
   type RequestMethod,
+  type ResumePoint,
+  resumeProtocol,
   ServerFrame,
   SIGNALLING_PROTOCOL,
   TOKEN_PROTOCOL_PREFIX,
@@ -56,6 +58,30 @@ export class TestClient {
     return new TestClient(`${nodeUrl.replace('http', 'ws')}/ws`, protocols, headers);
   }
 
+  /** A connection that goes on where another one was lost; its requests go on counting from `nextId`. */
+  static resuming(
+    nodeUrl: string,
+    token: string,
+    point: ResumePoint | string,
+    options: { nextId?: number; headers?: Record<string, string> } = {},
+  ): TestClient {
+    const named = typeof point === 'string' ? point : resumeProtocol(point);
+    const protocols = [SIGNALLING_PROTOCOL, `${TOKEN_PROTOCOL_PREFIX}${token}`, named];
+    const client = new TestClient(`${nodeUrl.replace('http', 'ws')}/ws`, protocols, options.headers);
+    client.#nextId = options.nextId ?? 1;
+    return client;
+  }
+
+  /** Number of the last notification that came. */
+  get lastSeq(): number {
+    return this.heard.at(-1)?.seq ?? 0;
+  }
+
+  /** The id that the next request will have. */
+  get nextId(): number {
+    return this.#nextId;
+  }
+
   async request<M extends RequestMethod>(method: M, data: RequestInput<M>): Promise<ReplyData<M>> {
     const reply = await this.send({ method, data });
     return parseOrThrow(REPLIES[method].reply, reply, 'internal', `reply to ${method}`);
@@ -63,11 +89,20 @@ export class TestClient {
 
   /** A request that need not be one of the protocol's. */
   send({ method, data }: { method: string; data: unknown }): Promise<unknown> {
-    const id = this.#nextId++;
+    return this.sendAs(this.#nextId++, { method, data });
+  }
+
+  /** Sent again under the id that it had, or under one of the test's own. */
+  sendAs(id: number, { method, data }: { method: string; data: unknown }): Promise<unknown> {
     const pending = Promise.withResolvers<unknown>();
     this.#pending.set(id, pending);
     this.socket.send(JSON.stringify({ t: 'req', id, method, data }));
     return pending.promise;
+  }
+
+  /** A sign of life that says what has come. */
+  ping(seq: number = this.lastSeq): void {
+    this.socket.send(JSON.stringify({ t: 'ping', id: this.#nextId++, seq }));
   }
 
   all<N extends NotificationName>(event: N): NotificationData<N>[] {

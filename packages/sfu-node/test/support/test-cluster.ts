@@ -8,6 +8,7 @@ import {
   NodeId,
   type NotificationData,
   type ReplyData,
+  type ResumePoint,
   RoomId,
   type RtpCapabilities,
   readConfig,
@@ -71,6 +72,8 @@ export class TestCluster {
       MERIDIAN_WORKERS: '1',
       MERIDIAN_RTC_LISTEN_IP: '127.0.0.1',
       MERIDIAN_RTC_PORT: '0',
+      // Who is gone is gone, unless a test is about coming back.
+      MERIDIAN_RESUME_WINDOW_MS: '0',
       MERIDIAN_PIPE_PORT_MIN: String(first),
       MERIDIAN_PIPE_PORT_MAX: String(first + 49),
       ...env,
@@ -109,6 +112,19 @@ export class TestCluster {
     const client = TestClient.withToken(node.url, token, options.headers);
     const welcome = await client.until('welcome');
     return { client, sessionId: SessionId.parse(sessionId), nodeId: NodeId.parse(nodeId), welcome };
+  }
+
+  /** A new connection for somebody whose connection was lost; from `point` on, where it left off by default. */
+  async resume(
+    node: SfuNode,
+    attached: Attached,
+    point: Partial<ResumePoint> = {},
+    signing?: SigningOptions,
+  ): Promise<TestClient> {
+    const { client, sessionId, nodeId, welcome } = attached;
+    const token = await this.issuer.session({ sessionId, nodeId }, signing);
+    const named = { epoch: point.epoch ?? welcome.epoch, seq: point.seq ?? client.lastSeq };
+    return TestClient.resuming(node.url, token, named, { nextId: client.nextId });
   }
 
   /** What `POST /v1/rooms/:slug/join` does: reserves the place and signs a room token. */

@@ -1,8 +1,10 @@
 import { ERRORS, MeridianError, type RequestMethod } from '@meridian/protocol';
 import { describe, expect, test } from 'vitest';
-import { Connection, type PreparedRequest } from '../../src/signalling/connection.ts';
+import { Connection } from '../../src/signalling/connection.ts';
+import { Dialogue, type PreparedRequest } from '../../src/signalling/dialogue.ts';
 import { FakeClock, settle } from '../support/fake-clock.ts';
 import { FakeSocket } from '../support/fake-socket.ts';
+import { welcome } from '../support/welcome.ts';
 
 function connect(options: { prepare?: (method: RequestMethod, data: unknown) => PreparedRequest } = {}) {
   const clock = new FakeClock();
@@ -21,6 +23,12 @@ function connect(options: { prepare?: (method: RequestMethod, data: unknown) => 
       pingEveryMs: 3_000,
       deadAfterMs: 10_000,
     },
+    observer: { frame: () => {}, rateLimited: () => {} },
+    onFault: (fault, error) => faults.push(`${fault}: ${error.code}`),
+  });
+  const dialogue = new Dialogue({
+    clock,
+    limits: { maxInFlight: 3, keepBytes: 100_000 },
     observer: {
       frame: () => {},
       request: (method, outcome) => requests.push(`${method} ${outcome}`),
@@ -28,14 +36,16 @@ function connect(options: { prepare?: (method: RequestMethod, data: unknown) => 
       rateLimited: () => {},
     },
     prepare: options.prepare ?? (() => ({ order: { kind: 'free' }, run: async () => ({ done: true }) })),
-    onFault: (fault, error) => faults.push(`${fault}: ${error.code}`),
     onFailure: (_method, _code, error) => failures.push(error),
   });
+  dialogue.begin(connection, welcome(1));
+  connection.serve(dialogue);
+  socket.frames.splice(0);
   const receive = (frame: unknown) => {
     const text = JSON.stringify(frame);
     connection.receive(text, text.length);
   };
-  return { clock, socket, connection, faults, failures, requests, receive };
+  return { clock, socket, connection, dialogue, faults, failures, requests, receive };
 }
 
 const ask = (id: number, method = 'get-stats') => ({ t: 'req', id, method, data: {} });
@@ -110,12 +120,35 @@ describe('a connection', () => {
     await clock.pass(9_000);
     expect(socket.pings).toBe(3);
     connection.heard();
-    await clock.pass(9_000);
+    await clock.pass(9_999);
     expect(faults).toEqual([]);
-    await clock.pass(6_000);
+    await clock.pass(1);
     expect(faults).toEqual(['dead-peer: session-lost']);
     expect(socket.terminated).toBe(true);
     expect(clock.pending).toBeLessThanOrEqual(1);
+  });
+
+  test('finds a silent peer on the millisecond, whenever it fell silent between two pings', async () => {
+    for (let silentFromMs = 0; silentFromMs < 3_000; silentFromMs += 250) {
+      const { clock, faults, connection } = connect();
+      await clock.pass(silentFromMs);
+      connection.heard();
+      await clock.pass(9_999);
+      expect(faults).toEqual([]);
+      await clock.pass(1);
+      expect(faults).toEqual(['dead-peer: session-lost']);
+    }
+  });
+
+  test('finds a peer that stopped in the middle of reading, however much waits for it', async () => {
+    const { clock, socket, faults, dialogue, connection } = connect();
+    await clock.pass(1_000);
+    connection.heard();
+    socket.stopped = true;
+    dialogue.notify('media-lost', { reason: 'worker-died' });
+    await clock.pass(10_000);
+    expect(faults).toEqual(['dead-peer: session-lost']);
+    expect(socket.terminated).toBe(true);
   });
 
   test('every frame is a sign of life', async () => {
@@ -128,11 +161,11 @@ describe('a connection', () => {
   });
 
   test('closes once, with the code of the error as its reason, and ends it when the peer does not answer', async () => {
-    const { connection, socket, clock, receive } = connect();
+    const { connection, dialogue, socket, clock, receive } = connect();
     connection.close('room-ended');
     connection.close('session-kicked');
     receive(ask(1));
-    connection.notify('media-lost', { reason: 'worker-died' });
+    dialogue.notify('media-lost', { reason: 'worker-died' });
     await settle();
     expect(socket.closed).toEqual({ code: 4_411, reason: 'room-ended' });
     expect(socket.frames).toEqual([]);
@@ -142,9 +175,9 @@ describe('a connection', () => {
   });
 
   test('a reader that is too slow is a fault', () => {
-    const { connection, socket, faults } = connect();
+    const { dialogue, socket, faults } = connect();
     socket.stopped = true;
-    for (let index = 0; index < 100; index++) connection.notify('media-lost', { reason: 'worker-died' });
+    for (let index = 0; index < 100; index++) dialogue.notify('media-lost', { reason: 'worker-died' });
     expect(faults).toEqual(['slow-reader: slow-reader']);
     expect(socket.closed).toEqual({ code: 4_430, reason: 'slow-reader' });
   });

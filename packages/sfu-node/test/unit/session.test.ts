@@ -5,6 +5,7 @@ import { farewell } from '../../src/sessions/end-session.ts';
 import { mayFollow, Session, type SessionPhase } from '../../src/sessions/session.ts';
 import { Sessions } from '../../src/sessions/sessions.ts';
 import { Connection } from '../../src/signalling/connection.ts';
+import { Dialogue } from '../../src/signalling/dialogue.ts';
 import { TokenBucket } from '../../src/token-bucket.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { FakeSocket } from '../support/fake-socket.ts';
@@ -34,9 +35,14 @@ function session(name = 'ann'): Session {
       pingEveryMs: 1_000,
       deadAfterMs: 10_000,
     },
+    observer: { frame: () => {}, rateLimited: () => {} },
+    onFault: () => {},
+  });
+  const dialogue = new Dialogue({
+    clock,
+    limits: { maxInFlight: 1, keepBytes: 1_000 },
     observer: { frame: () => {}, request: () => {}, dropped: () => {}, rateLimited: () => {} },
     prepare: () => ({ order: { kind: 'free' }, run: async () => ({}) }),
-    onFault: () => {},
     onFailure: () => {},
   });
   const claims = {
@@ -49,7 +55,7 @@ function session(name = 'ann'): Session {
     aud: NodeId.parse('ams-1'),
   };
   const chatBucket = new TokenBucket({ perSecond: 1, burst: 1 }, 0);
-  return new Session({ claims, connection, log: pino({ level: 'silent' }), chatBucket });
+  return new Session({ claims, connection, log: pino({ level: 'silent' }), belongings: { dialogue, chatBucket } });
 }
 
 const attached = (epoch: number, name?: string): Session => {
@@ -60,10 +66,11 @@ const attached = (epoch: number, name?: string): Session => {
 
 describe("a session's life", () => {
   test('takes only the steps that a life has', () => {
-    const phases: SessionPhase[] = ['attaching', 'attached', 'joining', 'joined', 'ended'];
+    const phases: SessionPhase[] = ['attaching', 'attached', 'joining', 'joined', 'suspended', 'resumed', 'ended'];
     const allowed = phases.flatMap((from) => phases.filter((to) => mayFollow(from, to)).map((to) => `${from} > ${to}`));
     expect(allowed).toEqual([
       'attaching > attached',
+      'attaching > joined',
       'attaching > ended',
       'attached > joining',
       'attached > ended',
@@ -71,7 +78,11 @@ describe("a session's life", () => {
       'joining > joined',
       'joining > ended',
       'joined > attached',
+      'joined > suspended',
+      'joined > resumed',
       'joined > ended',
+      'suspended > resumed',
+      'suspended > ended',
     ]);
     const one = attached(1);
     expect(() => one.move({ phase: 'attaching' })).toThrow('cannot go from attached to attaching');
