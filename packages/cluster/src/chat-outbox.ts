@@ -1,14 +1,8 @@
-import {
-  ChatMessage,
-  isMeridianError,
-  MeridianError,
-  type RoomId,
-  type SessionId,
-  type UserId,
-} from '@meridian/protocol';
+import { randomInt, randomUUID } from 'node:crypto';
+import { ChatMessage, isMeridianError, MessageId } from '@meridian/protocol';
 import type { ClusterLogger } from './api.ts';
 import type { Keys } from './keys.ts';
-import type { ChatOutbox, Locks } from './ports.ts';
+import type { ChatDraft, ChatOutbox, Locks } from './ports.ts';
 import { encode, QueuedLine, REPLIES, type RecordReader } from './records.ts';
 import { backOffMs } from './redis/clients.ts';
 import type { RedisConnection } from './redis/connection.ts';
@@ -23,12 +17,18 @@ const STANDBY_MS = 1_000;
 /** A drainer that dies is followed by another one after this time, milliseconds. */
 const LOCK_MS = 3_000;
 const MAX_BACK_OFF_MS = 5_000;
+/** How long a line is known again that was accepted although nobody heard of it, milliseconds. */
+const KNOWN_MS = 10 * 60_000;
+/** Numbers of drafts begin here or above: two processes hardly ever give out the same one in the same millisecond. */
+const FIRST_NUMBERS = { least: 10_000_000, most: 90_000_000 };
 
 export interface ChatOutboxOptions {
   readonly connection: RedisConnection;
   readonly keys: Keys;
   readonly records: RecordReader;
   readonly locks: Locks;
+  /** Milliseconds since 1970, by the clock of Redis. */
+  readonly now: () => number;
   readonly logger: ClusterLogger;
 }
 
@@ -44,24 +44,31 @@ interface Taken {
  */
 export class RedisChatOutbox implements ChatOutbox {
   readonly #options: ChatOutboxOptions;
+  #last = { ms: 0, number: 0 };
 
   constructor(options: ChatOutboxOptions) {
     this.#options = options;
   }
 
-  async append(line: {
-    roomId: RoomId;
-    sessionId: SessionId;
-    userId: UserId;
-    name: string;
-    text: string;
-  }): Promise<ChatMessage> {
-    const { connection, keys, records } = this.#options;
-    const json = encode(line);
-    const entryId = await connection.send('chat.append', (client) => client.xadd(keys.chat, '*', 'line', json));
-    const message = entryId === null ? undefined : readLine(records, entryId, json);
-    if (message === undefined) throw new MeridianError('internal', { message: 'the line cannot be read back' });
-    return message;
+  draft(line: Omit<ChatMessage, 'id' | 'sentAtMs'>): ChatDraft {
+    const ms = Math.max(this.#options.now(), this.#last.ms);
+    const isSame = ms === this.#last.ms;
+    const number = isSame ? this.#last.number + 1 : randomInt(FIRST_NUMBERS.least, FIRST_NUMBERS.most);
+    this.#last = { ms, number };
+    const id = messageIdOf(ms, number);
+    return { key: randomUUID(), message: { ...line, id, sentAtMs: ms } };
+  }
+
+  async append({ key, message }: ChatDraft, { late = false } = {}): Promise<ChatMessage> {
+    const { connection, keys } = this.#options;
+    const { id: draftId, sentAtMs: _, ...line } = message;
+    const reply = await connection.run(
+      SCRIPTS.chat.append,
+      [keys.chat, keys.lastChat, keys.chatLine(key)],
+      [encode(line), draftId, late ? '1' : '0', KNOWN_MS],
+    );
+    const id = MessageId.parse(REPLIES.text.parse(reply));
+    return { ...message, id, sentAtMs: timeOf(id) };
   }
 
   async drain(
@@ -112,9 +119,8 @@ export class RedisChatOutbox implements ChatOutbox {
     const reply = await connection.run(SCRIPTS.chat.take, [keys.chat], [GROUP, consumer, MOST_LINES]);
     const flat = REPLIES.texts.parse(reply);
     const taken: Taken[] = [];
-    for (let i = 0; i + 1 < flat.length; i += 2) {
-      const entryId = flat[i] ?? '';
-      taken.push({ entryId, message: readLine(records, entryId, flat[i + 1] ?? '') });
+    for (let i = 0; i + 2 < flat.length; i += 3) {
+      taken.push({ entryId: flat[i] ?? '', message: readLine(records, flat[i + 2] ?? '', flat[i + 1] ?? '') });
     }
     return taken;
   }
@@ -133,19 +139,19 @@ export class RedisChatOutbox implements ChatOutbox {
 }
 
 /**
- * The id of a line: the stream entry's milliseconds and sequence number, padded with zeros, so that ids sort as text
- * in the order in which Redis accepted the lines.
+ * The id of a line: milliseconds and a number, padded with zeros, so that ids sort as text in the order in which the
+ * lines were accepted.
  */
-export function messageIdOf(entryId: string): string | undefined {
-  const match = /^(\d{1,15})-(\d{1,8})$/.exec(entryId);
-  return match ? `${match[1]?.padStart(15, '0')}-${match[2]?.padStart(8, '0')}` : undefined;
+export function messageIdOf(ms: number, number: number): MessageId {
+  return MessageId.parse(`${String(ms).padStart(15, '0')}-${String(number).padStart(8, '0')}`);
 }
 
-function readLine(records: RecordReader, entryId: string, json: string): ChatMessage | undefined {
+const timeOf = (id: MessageId): number => Number(id.slice(0, 15));
+
+function readLine(records: RecordReader, id: string, json: string): ChatMessage | undefined {
   const line = records.read(QueuedLine, 'chat line', json);
-  const id = messageIdOf(entryId);
-  if (line === undefined || id === undefined) return undefined;
-  return ChatMessage.safeParse({ ...line, id, sentAtMs: Number(entryId.split('-', 1)[0]) }).data;
+  if (line === undefined || !/^\d{15}-\d{8}$/.test(id)) return undefined;
+  return ChatMessage.safeParse({ ...line, id, sentAtMs: Number(id.slice(0, 15)) }).data;
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {

@@ -115,7 +115,14 @@ class RedisCluster implements Cluster {
       placeMs: options.placeMs ?? 15_000,
     });
     this.locks = new RedisLocks({ connection, keys, logger });
-    this.chat = new RedisChatOutbox({ connection, keys, records, locks: this.locks, logger });
+    this.chat = new RedisChatOutbox({
+      connection,
+      keys,
+      records,
+      locks: this.locks,
+      now: () => this.#clock.now(),
+      logger,
+    });
     this.names = new RedisRoomNames(connection, keys);
     this.revocations = new RedisRevocations({ connection, keys, logger });
     this.#nodeSweeper = new NodeSweeper({ connection, keys, records, rooms: this.rooms, locks: this.locks, logger });

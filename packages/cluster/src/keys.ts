@@ -81,6 +81,8 @@ export function keysOf(prefix: string) {
     slugOf: (roomId: RoomId) => `${room(roomId)}:slug`,
     lock: (name: string) => ({ holder: `${prefix}:{l:${name}}:lock`, fence: `${prefix}:{l:${name}}:fence` }),
     chat: `${prefix}:{chat}:outbox`,
+    lastChat: `${prefix}:{chat}:last`,
+    chatLine: (key: string) => `${prefix}:{chat}:line:${key}`,
     revocations: `${prefix}:{revoked}:users`,
     /** A node's channel is `channels` + its id: scripts build the names of all nodes of a room. */
     channels: `${prefix}:channel:`,

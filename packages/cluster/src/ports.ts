@@ -268,16 +268,24 @@ export interface Locks {
   ): Promise<LockOutcome<T>>;
 }
 
+/** A chat line that the queue does not have yet. */
+export interface ChatDraft {
+  /** Of this line alone: by it the queue knows the line when it is asked twice. */
+  readonly key: string;
+  /** With the id and the time that it would have now. */
+  readonly message: ChatMessage;
+}
+
 /** Chat lines on their way to the durable store: an ordered, acknowledged queue (a Redis stream). */
 export interface ChatOutbox {
-  /** Accepts a line, gives it its id and time. */
-  append(line: {
-    roomId: RoomId;
-    sessionId: SessionId;
-    userId: UserId;
-    name: string;
-    text: string;
-  }): Promise<ChatMessage>;
+  /** No command: id and time are those of Redis's clock as this process knows it. */
+  draft(line: Omit<ChatMessage, 'id' | 'sentAtMs'>): ChatDraft;
+  /**
+   * Accepts a line; ids rise in the order of acceptance. Asked again, it accepts nothing twice and answers as before.
+   * `late`: the line was shown with the draft's id while Redis was away, and keeps it.
+   * @throws MeridianError `cluster-unavailable`: it may have been accepted all the same
+   */
+  append(draft: ChatDraft, options?: { late?: boolean }): Promise<ChatMessage>;
   /**
    * Hands every line, oldest first and at least once, to `keep` until the signal aborts; a line whose
    * `keep` throws is handed over again later, before any younger one.

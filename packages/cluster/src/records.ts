@@ -29,7 +29,7 @@ export const ChannelMessage = z.discriminatedUnion('t', [
 ]);
 export type ChannelMessage = z.infer<typeof ChannelMessage>;
 
-/** A chat line as it lies in the stream; its id and time are those of the stream's entry. */
+/** A chat line as it lies in the stream, beside its id. */
 export const QueuedLine = ChatMessage.omit({ id: true, sentAtMs: true });
 
 const text = z.string();
@@ -38,6 +38,7 @@ const snapshotReply = z.tuple([number, z.array(text), z.array(text), z.array(tex
 
 /** What the scripts answer. */
 export const REPLIES = {
+  text,
   texts: z.array(text),
   count: z.int().nonnegative(),
   clock: number,

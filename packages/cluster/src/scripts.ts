@@ -34,7 +34,7 @@ export const SCRIPTS = {
   },
   node: { hold: other('node.hold'), release: other('node.release'), index: other('node.index') },
   leases: { attach: other('leases.attach'), end: other('leases.end'), restore: other('leases.restore') },
-  chat: { take: other('chat.take'), settle: other('chat.settle') },
+  chat: { append: other('chat.append'), take: other('chat.take'), settle: other('chat.settle') },
   lock: { fence: other('lock.fence') },
   revocations: { add: other('revocations.add') },
   bus: { say: other('bus.say') },

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Cluster, NodeAnnouncement, NodeInbox } from '@meridian/cluster';
 import type { MediaEngine } from '@meridian/media';
-import { type EndReason, MeridianError } from '@meridian/protocol';
+import { type ChatMessage, type EndReason, MeridianError } from '@meridian/protocol';
 import type { SigningKeys } from './auth/signing-keys.ts';
 import { TokenVerifier } from './auth/token-verifier.ts';
 import { Chores } from './chores.ts';
@@ -14,6 +14,7 @@ import { MediaMeter } from './metrics/media-meter.ts';
 import type { NodeMetrics } from './metrics/node-metrics.ts';
 import { Presence } from './presence.ts';
 import { RelayManager } from './relay/relay-manager.ts';
+import { ChatLines } from './rooms/chat-lines.ts';
 import { NodeRooms } from './rooms/node-rooms.ts';
 import { SessionEnder } from './sessions/end-session.ts';
 import { FinalWords } from './sessions/final-words.ts';
@@ -151,6 +152,22 @@ export function createNode(options: NodeOptions): SfuNodeCore {
     windowMs: config.resumeWindowMs,
     shownAfterMs: config.reconnectingAfterMs,
   });
+  const showChat = (message: ChatMessage) =>
+    rooms.find(message.roomId)?.broadcast(encodeNotification('chat', { message }), message.sessionId);
+  const chat = new ChatLines({
+    chat: cluster.chat,
+    chores,
+    log,
+    tellHere: showChat,
+    tellOthers(message) {
+      for (const other of rooms.find(message.roomId)?.otherNodes ?? []) {
+        inbox.notify(other, 'chat.line', { roomId: message.roomId, message }).catch((error: unknown) => {
+          // The line is kept: who misses it now finds it in the history.
+          log.warn({ err: error, to: other }, 'a chat line did not reach another node');
+        });
+      }
+    },
+  });
   const services: Services = {
     nodeId,
     config,
@@ -169,7 +186,7 @@ export function createNode(options: NodeOptions): SfuNodeCore {
     inbox,
     tokens: new TokenVerifier({ nodeId, issuer: config.issuer, findKey: options.keys.find, clock }),
     roomState: cluster.rooms,
-    chat: cluster.chat,
+    chat,
     joins: new Lanes(),
   };
   const attachments = new Attachments({
@@ -221,9 +238,7 @@ export function createNode(options: NodeOptions): SfuNodeCore {
     rooms.gap(roomId);
     if (roomId === undefined) void revoked.read('all');
   });
-  inbox.onNotice('chat.line', ({ roomId, message }) => {
-    rooms.find(roomId)?.broadcast(encodeNotification('chat', { message }), message.sessionId);
-  });
+  inbox.onNotice('chat.line', ({ message }) => showChat(message));
   inbox.handle('session.end', async ({ roomId, sessionId, epoch, reason }) => {
     const session = sessions.find(sessionId);
     const participant = session?.inRoom;

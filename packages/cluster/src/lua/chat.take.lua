@@ -19,6 +19,7 @@ for _, entry in ipairs(entries) do
   if entry and entry[2] then
     flat[#flat + 1] = entry[1]
     flat[#flat + 1] = entry[2][2]
+    flat[#flat + 1] = entry[2][4] or ''
   end
 end
 return flat

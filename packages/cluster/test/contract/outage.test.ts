@@ -88,7 +88,9 @@ describe('while Redis is away', () => {
       expect(admit(cluster, lease)).rejects.toMatchObject(unavailable),
       expect(cluster.rooms.nodesOf(roomId)).rejects.toMatchObject(unavailable),
       expect(cluster.locks.withLock('x', { ttlMs: 1_000 }, async () => 1)).rejects.toMatchObject(unavailable),
-      expect(cluster.chat.append({ ...person(), roomId, text: 'hi' })).rejects.toMatchObject(unavailable),
+      expect(cluster.chat.append(cluster.chat.draft({ ...person(), roomId, text: 'hi' }))).rejects.toMatchObject(
+        unavailable,
+      ),
       expect(cluster.announce(nodeRecord(nodeA))).rejects.toMatchObject(unavailable),
     ]);
     await redis.startEmpty();
@@ -103,14 +105,16 @@ describe('while Redis is away', () => {
     const redis = await Redis.start();
     const cluster = await open(redis.url);
     await redis.stop();
-    const attempts = Array.from({ length: 20 }, () => cluster.chat.append({ ...person(), roomId, text: 'lost' }));
+    const attempts = Array.from({ length: 20 }, () =>
+      cluster.chat.append(cluster.chat.draft({ ...person(), roomId, text: 'lost' })),
+    );
     const outcomes = await Promise.allSettled(attempts);
     expect(outcomes.every(({ status }) => status === 'rejected')).toBe(true);
     await redis.startEmpty();
     await eventually('commands work again', () => cluster.rooms.nodesOf(roomId).then(() => true));
     const kept: string[] = [];
     const controller = new AbortController();
-    await cluster.chat.append({ ...person(), roomId, text: 'kept' });
+    await cluster.chat.append(cluster.chat.draft({ ...person(), roomId, text: 'kept' }));
     await cluster.chat.drain(
       async (messages) => {
         kept.push(...messages.map(({ text }) => text));
@@ -138,12 +142,12 @@ describe('while Redis is away', () => {
       },
       { consumer: 'test', signal: controller.signal },
     );
-    await cluster.chat.append({ ...person(), roomId, text: 'before' });
+    await cluster.chat.append(cluster.chat.draft({ ...person(), roomId, text: 'before' }));
     await eventually('the first line is kept', () => kept.length === 1);
     await redis.stop();
     await redis.startEmpty();
     await eventually('a line after the outage is kept too', async () => {
-      if (kept.length === 1) await cluster.chat.append({ ...person(), roomId, text: 'after' });
+      if (kept.length === 1) await cluster.chat.append(cluster.chat.draft({ ...person(), roomId, text: 'after' }));
       return kept.includes('after');
     });
     controller.abort();

@@ -28,6 +28,7 @@ describe('the page about Redis', () => {
       room: keys.room(roomId),
       expelled: keys.expelled(roomId),
       burntToken: keys.burntToken(roomId, 'token-x'),
+      chatLine: keys.chatLine('line-x'),
       slug: keys.slug(slug),
       slugOf: keys.slugOf(roomId),
       lock: keys.lock('name-x'),
@@ -40,6 +41,7 @@ describe('the page about Redis', () => {
         .replace('node-x', '<nodeId>')
         .replace('room-x', '<roomId>')
         .replace('slug-x', '<slug>')
+        .replace('line-x', '<lineKey>')
         .replace('token-x', '<tokenId>')
         .replace('name-x', '<name>');
       expect(page).toContain(`\`${shown}`);

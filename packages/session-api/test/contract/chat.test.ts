@@ -51,7 +51,7 @@ describe('chat', () => {
     const { userToken: token } = await rig.guest();
     const { slug, roomId } = await rig.room(token);
     const { chat } = await rig.cluster();
-    for (let i = 1; i <= 25; i += 1) await chat.append(line(roomId, `line ${i}`));
+    for (let i = 1; i <= 25; i += 1) await chat.append(chat.draft(line(roomId, `line ${i}`)));
     const page = (query: string) => rig.ok(MessagesReply, 'GET', `/v1/rooms/${slug}/messages${query}`, { token });
     const texts = ({ messages }: MessagesReply) => messages.map(({ text }) => text);
 
@@ -74,7 +74,8 @@ describe('chat', () => {
   test('of a room is gone with the room', async () => {
     const { userToken: token } = await rig.guest();
     const { slug, roomId } = await rig.room(token);
-    await (await rig.cluster()).chat.append(line(roomId, 'hello'));
+    const { chat } = await rig.cluster();
+    await chat.append(chat.draft(line(roomId, 'hello')));
     const history = () => rig.ok(MessagesReply, 'GET', `/v1/rooms/${slug}/messages`, { token });
     await eventually('the line is in the store', async () => (await history()).messages.length === 1);
     await rig.call('DELETE', `/v1/rooms/${slug}`, { token });
@@ -116,13 +117,13 @@ describe('keeping chat', () => {
       },
     });
     try {
-      for (let i = 0; i < 5; i += 1) await cluster.chat.append(line(roomId, `early ${i}`));
+      for (let i = 0; i < 5; i += 1) await cluster.chat.append(cluster.chat.draft(line(roomId, `early ${i}`)));
       await eventually(
         'the store was tried at least twice',
         () => tried.filter((text) => text === 'early 0').length > 1,
       );
       expect(order).toEqual([]);
-      for (let i = 0; i < 5; i += 1) await cluster.chat.append(line(roomId, `late ${i}`));
+      for (let i = 0; i < 5; i += 1) await cluster.chat.append(cluster.chat.draft(line(roomId, `late ${i}`)));
       away = false;
       await eventually('everything is kept', () => kept.lines >= 10);
 

@@ -1,4 +1,4 @@
-import type { ChatOutbox, NodeInbox, RoomState } from '@meridian/cluster';
+import type { NodeInbox, RoomState } from '@meridian/cluster';
 import type { MediaEngine } from '@meridian/media';
 import type { NodeId, ReplyData, RequestData, RequestMethod } from '@meridian/protocol';
 import type { TokenVerifier } from '../auth/token-verifier.ts';
@@ -7,6 +7,7 @@ import type { Clock } from '../clock.ts';
 import type { NodeConfig } from '../config.ts';
 import type { NodeMetrics } from '../metrics/node-metrics.ts';
 import type { RelayManager } from '../relay/relay-manager.ts';
+import type { ChatLines } from '../rooms/chat-lines.ts';
 import type { NodeRooms } from '../rooms/node-rooms.ts';
 import type { SessionEnder } from '../sessions/end-session.ts';
 import type { Handovers } from '../sessions/handovers.ts';
@@ -26,7 +27,7 @@ export interface Services {
   readonly tokens: TokenVerifier;
   readonly media: MediaEngine;
   readonly roomState: RoomState;
-  readonly chat: ChatOutbox;
+  readonly chat: ChatLines;
   readonly inbox: NodeInbox;
   readonly sessions: Sessions;
   readonly ender: SessionEnder;

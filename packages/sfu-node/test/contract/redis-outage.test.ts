@@ -61,7 +61,8 @@ describe('Redis is gone', () => {
     await ann.client.request('resume-producer', { producerId });
     expect(bob.client.all('consumer-closed')).toEqual([]);
     expect(bob.client.all('participant-left')).toEqual([]);
-    await expect(ann.client.request('send-chat', { text: 'anybody?' })).rejects.toMatchObject({
+    // What concerns everybody cannot be done for some only.
+    await expect(ann.client.request('end-room', {})).rejects.toMatchObject({
       code: 'cluster-unavailable',
       message: ERRORS['cluster-unavailable'].message,
     });
@@ -91,6 +92,85 @@ describe('Redis is gone', () => {
     expect(ann.client.all('participant-left').map((one) => one.sessionId)).toEqual([cid.sessionId]);
     expect(bob.client.all('consumer-closed')).toEqual([]);
     expect(media.sin.relayEnds).toHaveLength(1);
+  });
+
+  test('people of one node see, hear and read each other at once, the others when it is back; nothing comes twice', async () => {
+    // Given Ann, Cid and Dan on one node, Bob on another
+    const room = roomId('one-side');
+    const [ann, cid, dan] = [
+      await cluster.join(ams, 'ams-1', room),
+      await cluster.join(ams, 'ams-1', room),
+      await cluster.join(ams, 'ams-1', room),
+    ];
+    const bob = await cluster.join(sin, 'sin-1', room);
+    const old = await ann.client.request('publish', {
+      transportId: ann.joined.sendTransport.id,
+      kind: 'audio',
+      source: 'microphone',
+      rtpParameters: opusParameters(),
+    });
+    for (const one of [bob, cid]) {
+      await one.client.until('consumer-opened', ({ producerId }) => producerId === old.producerId);
+    }
+    const { port } = cluster.redis;
+    await cluster.redis.stop();
+
+    // When they go on as if nothing were
+    const { producerId } = await ann.client.request('publish', {
+      transportId: ann.joined.sendTransport.id,
+      kind: 'audio',
+      source: 'screen-audio',
+      rtpParameters: opusParameters(),
+    });
+    const isNew = (one: { producerId: string }) => one.producerId === producerId;
+    await cid.client.until('producer-opened', ({ producer }) => isNew(producer));
+    await cid.client.until('consumer-opened', isNew);
+    await ann.client.request('pause-producer', { producerId });
+    await cid.client.until('producer-updated', (one) => isNew(one) && one.paused);
+    await ann.client.request('unpublish', { producerId: old.producerId });
+    await cid.client.until('producer-closed', (one) => one.producerId === old.producerId);
+    const lines = [];
+    for (const text of ['one', 'two', 'three']) {
+      lines.push((await cid.client.request('send-chat', { text })).message);
+      await ann.client.until('chat', ({ message }) => message.text === text);
+    }
+    await dan.client.request('leave', {});
+    await cid.client.until('participant-left', ({ sessionId }) => sessionId === dan.sessionId);
+    expect(bob.client.all('producer-opened').filter(({ producer }) => isNew(producer))).toEqual([]);
+    expect(bob.client.all('chat')).toEqual([]);
+
+    // Then Bob has all of it when Redis is back, though it lost everything
+    second = await startRedis({ port });
+    await bob.client.until('producer-opened', ({ producer }) => isNew(producer) && producer.paused);
+    await bob.client.until('consumer-opened', isNew);
+    await bob.client.until('producer-closed', (one) => one.producerId === old.producerId);
+    await bob.client.until('participant-left', ({ sessionId }) => sessionId === dan.sessionId);
+    await bob.client.until('chat', ({ message }) => message.text === 'three');
+    expect(bob.client.all('chat').map(({ message }) => message)).toEqual(lines);
+
+    // And the room's state is what the nodes hold
+    await eventually('the state is true', async () => {
+      const { participants, producers } = await cluster.cluster.rooms.snapshot(room);
+      expect(participants.map((one) => one.sessionId).sort()).toEqual(
+        [ann, bob, cid].map((one) => one.sessionId).sort(),
+      );
+      expect(producers.map((one) => [one.producerId, one.paused])).toEqual([[producerId, true]]);
+    });
+    // And nobody was told anything twice, also not after the nodes have read the room again
+    const eve = await cluster.join(ams, 'ams-1', room);
+    for (const one of [ann, bob, cid]) {
+      await one.client.until('participant-joined', ({ participant }) => participant.sessionId === eve.sessionId);
+      expect(one.client.all('participant-left').map(({ sessionId }) => sessionId)).toEqual([dan.sessionId]);
+      expect(one.client.all('participant-joined').filter((p) => p.participant.sessionId !== eve.sessionId).length).toBe(
+        one === ann ? 3 : one === cid ? 2 : 0,
+      );
+    }
+    for (const one of [bob, cid]) {
+      expect(one.client.all('producer-opened').filter(({ producer }) => isNew(producer))).toHaveLength(1);
+      expect(one.client.all('consumer-opened').filter(isNew)).toHaveLength(1);
+      expect(one.client.all('producer-closed').map((closed) => closed.producerId)).toEqual([old.producerId]);
+    }
+    expect(eve.joined.producers.map((one) => one.producerId)).toEqual([producerId]);
   });
 
   test('a leave during the outage is not lost', async () => {

@@ -7,7 +7,7 @@ import { newRoomId, person, roomId, World } from '../../support/world.ts';
 
 const say = (cluster: Cluster, text: string, room = roomId) => {
   const { sessionId, userId, name } = person();
-  return cluster.chat.append({ roomId: room, sessionId, userId, name, text });
+  return cluster.chat.append(cluster.chat.draft({ roomId: room, sessionId, userId, name, text }));
 };
 
 export function chatSuite(backend: () => Backend): void {
@@ -114,11 +114,40 @@ export function chatSuite(backend: () => Backend): void {
       await second.stop();
     });
 
+    it('takes a line once, however often it is asked to, and answers the same each time', async () => {
+      const world = new World(backend());
+      const cluster = await world.open();
+      const { sessionId, userId, name } = person();
+      const draft = cluster.chat.draft({ roomId, sessionId, userId, name, text: 'was it heard?' });
+      const accepted = await cluster.chat.append(draft);
+      expect(await cluster.chat.append(draft)).toEqual(accepted);
+      expect(await cluster.chat.append(draft, { late: true })).toEqual(accepted);
+      expect(await world.backend.raw.xlen(world.keys.chat)).toBe(1);
+    });
+
+    it('keeps the id of a line that was shown before it could be accepted, whatever came meanwhile', async () => {
+      const world = new World(backend());
+      const [cut, other] = [await world.open(), await world.open()];
+      const { sessionId, userId, name } = person();
+      const drafts = ['one', 'two'].map((text) => cut.chat.draft({ roomId, sessionId, userId, name, text }));
+      const meanwhile = await say(other, 'meanwhile');
+      const late: ChatMessage[] = [];
+      for (const draft of drafts) late.push(await cut.chat.append(draft, { late: true }));
+      expect(late).toEqual(drafts.map(({ message }) => message));
+      const after = await say(cut, 'after');
+      expect(after.id > meanwhile.id).toBe(true);
+      const kept: ChatMessage[] = [];
+      const draining = drain(other, 'service-1', async (messages) => void kept.push(...messages));
+      await eventually('all lines were kept', () => kept.length === 4);
+      expect(kept).toEqual([meanwhile, ...late, after]);
+      await draining.stop();
+    });
+
     it('skips and reports a line that cannot be read', async () => {
       const world = new World(backend());
       const cluster = await world.open();
-      await world.backend.raw.xadd(world.keys.chat, '*', 'line', '{"roomId":');
-      await world.backend.raw.xadd(world.keys.chat, '*', 'line', '{"roomId":"r"}');
+      await world.backend.raw.xadd(world.keys.chat, '*', 'line', '{"roomId":', 'id', '000000000000001-00000001');
+      await world.backend.raw.xadd(world.keys.chat, '*', 'line', '{"roomId":"r"}', 'id', '000000000000001-00000002');
       await say(cluster, 'sound');
       const kept: string[] = [];
       const draining = drain(cluster, 'service-1', async (messages) => {
