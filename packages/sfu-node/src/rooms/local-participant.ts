@@ -79,6 +79,8 @@ export class LocalParticipant {
   readonly #firstEpoch: Epoch;
   #self: Participant;
   #started = false;
+  /** What happens before the join is answered: the answer does not hold it, so it is told after it. */
+  readonly #early: EncodedNotification[] = [];
   #firstConsumerSeen = false;
   #closed = false;
 
@@ -112,6 +114,7 @@ export class LocalParticipant {
   start(): void {
     if (this.#closed || this.#started) return;
     this.#started = true;
+    for (const notification of this.#early.splice(0)) this.#options.send(notification);
     for (const { producerId } of this.room.producers) this.#follow(producerId);
     for (const { dataProducerId } of this.room.dataProducers) this.#followData(dataProducerId);
   }
@@ -132,17 +135,17 @@ export class LocalParticipant {
   }
 
   notify<N extends NotificationName>(event: N, data: NotificationData<N>): void {
-    if (!this.#closed) this.#options.send(encodeNotification(event, data));
+    if (!this.#closed) this.#tell(encodeNotification(event, data));
   }
 
   sendEncoded(notification: EncodedNotification): void {
-    if (!this.#closed) this.#options.send(notification);
+    if (!this.#closed) this.#tell(notification);
   }
 
   /** A change of the room's state, with the notification that all who hear of it share. */
   roomChanged(change: RoomEvent, notification: EncodedNotification | undefined): void {
     if (this.#closed) return;
-    if (notification !== undefined && !this.#isOwnDoing(change)) this.#options.send(notification);
+    if (notification !== undefined && !this.#isOwnDoing(change)) this.#tell(notification);
     switch (change.type) {
       case 'producer-opened':
         this.#follow(change.producer.producerId);
@@ -168,7 +171,7 @@ export class LocalParticipant {
   }
 
   speakersChanged(notification: EncodedNotification): void {
-    if (!this.#closed && this.grants.subscribe) this.#options.send(notification);
+    if (!this.#closed && this.grants.subscribe) this.#tell(notification);
   }
 
   relayTrouble(nodeId: NodeId, code: string): void {
@@ -200,6 +203,11 @@ export class LocalParticipant {
     this.dataSubscriptions.close();
     this.room.remove(this);
     this.media.close();
+  }
+
+  #tell(notification: EncodedNotification): void {
+    if (this.#started) this.#options.send(notification);
+    else this.#early.push(notification);
   }
 
   #isOwnDoing(change: RoomEvent): boolean {
