@@ -43,7 +43,10 @@ export class DataMerge {
     }
     const repeats = this.#repeats.get(from);
     const [expected, ...rest] = repeats ?? [];
-    if (expected === undefined) return this.#deliver(message);
+    if (expected === undefined) {
+      this.#deliver(message);
+      return;
+    }
     if (rest.length === 0 || !samePayload(expected, message)) this.#repeats.delete(from);
     else this.#repeats.set(from, rest);
     if (!samePayload(expected, message)) this.#deliver(message);

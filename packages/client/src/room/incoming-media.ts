@@ -98,8 +98,9 @@ export class IncomingMedia {
     slot.coming.delete(remote);
     if (slot.shown === remote) slot.over = true;
     if (!slot.over) return;
-    if (slot.coming.size === 0 && !this.#options.isSuperseded(slot.shown)) return this.#remove(key, slot);
-    if (slot.shown === remote) this.#hold(key, slot);
+    const isLast = slot.coming.size === 0 && !this.#options.isSuperseded(slot.shown);
+    if (isLast) this.#remove(key, slot);
+    else if (slot.shown === remote) this.#hold(key, slot);
   }
 
   /** Nobody publishes this any more. */

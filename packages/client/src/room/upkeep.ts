@@ -1,22 +1,20 @@
 import type { NodeId, ReplyData, RequestInput, RequestMethod } from '@meridian/protocol';
 import type { Context } from '../context.ts';
-import { ClientError, isSdkError, type SdkError, toSdkError } from '../errors.ts';
+import { ClientError, type SdkError, toSdkError } from '../errors.ts';
 import { DataMerge } from '../media/data-merge.ts';
 import type { Shown } from '../media/layers.ts';
 import type { RemoteTrack } from '../media/receiver.ts';
 import type { MeasuredRtt } from '../probing.ts';
-import type { SignallingConnection } from '../signalling/connection.ts';
-import { type Attached, attach, type LoadedDevice } from './attach.ts';
+import type { Attached } from './attach.ts';
+import { Attaching } from './attaching.ts';
 import { Attachment, type AttachmentHost } from './attachment.ts';
 import { type Verdict, verdictOfClose } from './ending.ts';
 import type { RoomEnd } from './events.ts';
-import { KnownRtts } from './known-rtts.ts';
 import { Move } from './move.ts';
-import { rejoin } from './rejoin.ts';
-import { resumeStay, tryOnce } from './resume.ts';
+import { recover } from './recovery.ts';
+import { resumeStay } from './resume.ts';
 import { Retirement } from './retirement.ts';
 import type { Roster } from './roster.ts';
-import { Stopwatch } from './timings.ts';
 
 export interface UpkeepHost extends Omit<AttachmentHost, 'onLost' | 'onSuspended' | 'onMoveAsked' | 'onData'> {
   onData(message: Parameters<AttachmentHost['onData']>[0]): void;
@@ -81,7 +79,7 @@ export class Upkeep {
   readonly #options: UpkeepOptions;
   readonly #undo: (() => void)[] = [];
   readonly #waiters = new Set<() => void>();
-  readonly #rtts: KnownRtts;
+  readonly #attaching: Attaching;
   readonly #data: DataMerge;
   #state: State;
   /** Whose view of the room is shown. */
@@ -94,17 +92,12 @@ export class Upkeep {
   #cancelProven = () => {};
   #cancelShown = () => {};
   #attempts = 0;
-  #device: LoadedDevice;
-  /** Has the newest token of the session. */
-  #newest: SignallingConnection;
 
   constructor(options: UpkeepOptions) {
     this.#options = options;
     const { attached, context, host } = options;
-    this.#rtts = new KnownRtts(context, options.rtts);
     this.#data = new DataMerge((message) => host.onData(message));
-    this.#device = attached.loadedDevice;
-    this.#newest = attached.connection;
+    this.#attaching = new Attaching(options);
     const attachment = this.#attachmentOf(attached);
     this.#roster = attachment.roster;
     this.#state = { name: 'connected', attachment };
@@ -241,7 +234,6 @@ export class Upkeep {
     const { context, host } = this.#options;
     const before = this.#roster;
     this.#state = { name: 'connected', attachment };
-    this.#device = attachment.attached.loadedDevice;
     this.#roster = attachment.roster;
     host.onAttached(attachment);
     if (before !== attachment.roster) {
@@ -264,8 +256,11 @@ export class Upkeep {
   // trouble
 
   #onSuspended(attachment: Attachment, cause: SdkError): void {
-    if (this.#retirement?.attachment === attachment) return this.#retirement.end();
-    if (this.#move?.next === attachment) return this.#move.lost(cause);
+    if (this.#retiredHas(attachment)) return;
+    if (this.#move?.next === attachment) {
+      this.#move.lost(cause);
+      return;
+    }
     if (this.current !== attachment) return;
     const stop = this.#suspend(attachment, cause);
     // A resume would take the session back from the node that we are moving to.
@@ -274,7 +269,7 @@ export class Upkeep {
   }
 
   #onLost(attachment: Attachment, verdict: Verdict, error: SdkError): void {
-    if (this.#retirement?.attachment === attachment) return this.#retirement.end();
+    if (this.#retiredHas(attachment)) return;
     const move = this.#move;
     if (move?.next === attachment) {
       if (verdict.next === 'end') this.#end({ kind: verdict.kind, error });
@@ -287,15 +282,25 @@ export class Upkeep {
       move.hurry();
       return;
     }
-    if (verdict.next === 'end') return this.#end({ kind: verdict.kind, error });
+    if (verdict.next === 'end') {
+      this.#end({ kind: verdict.kind, error });
+      return;
+    }
     const nodeId = attachment.attached.session.decision.nodeId;
     void this.#rejoin(attachment, error, verdict.avoidNode ? [nodeId] : [], 0);
+  }
+
+  /** Is it the one that we are about to leave anyway? Then that is over now. */
+  #retiredHas(attachment: Attachment): boolean {
+    if (this.#retirement?.attachment !== attachment) return false;
+    this.#retirement.end();
+    return true;
   }
 
   #suspend(attachment: Attachment, cause: SdkError): AbortController {
     const { context, host } = this.#options;
     const { runtime } = context;
-    this.#rtts.refresh();
+    this.#attaching.rtts.refresh();
     const stop = new AbortController();
     const state = { name: 'suspended', attachment, cause, sinceMs: runtime.now(), stop, isShown: false } as const;
     this.#stopTrying();
@@ -317,7 +322,8 @@ export class Upkeep {
     const nodeId = attachment.attached.session.decision.nodeId;
     switch (outcome.name) {
       case 'resumed':
-        return this.#onResumed(attachment);
+        this.#onResumed(attachment, this.#troubleSinceMs());
+        return;
       case 'refused': {
         const verdict = verdictOfClose(outcome.error, runtime.isOnline());
         if (verdict.next === 'end') this.#end({ kind: verdict.kind, error: outcome.error });
@@ -325,16 +331,17 @@ export class Upkeep {
         return;
       }
       case 'dead':
-        return void this.#rejoin(attachment, outcome.error, [nodeId], untilMs);
+        void this.#rejoin(attachment, outcome.error, [nodeId], untilMs);
+        return;
       case 'too-late':
-        return void this.#rejoin(attachment, outcome.error, [nodeId], 0);
+        void this.#rejoin(attachment, outcome.error, [nodeId], 0);
+        return;
       case 'aborted':
     }
   }
 
-  #onResumed(attachment: Attachment): void {
+  #onResumed(attachment: Attachment, sinceMs: number): void {
     const { context, host } = this.#options;
-    const sinceMs = this.#troubleSinceMs();
     this.#stopTrying();
     this.#state = { name: 'connected', attachment };
     this.#wake();
@@ -348,7 +355,7 @@ export class Upkeep {
 
   /**
    * Never throws: what cannot be mended ends the room.
-   * @param resumableUntilMs the old stay may go on until then, should its node answer after all; 0 where it cannot
+   * @param resumableUntilMs see `RecoveryOptions`
    */
   async #rejoin(old: Attachment, cause: SdkError, avoid: readonly NodeId[], resumableUntilMs: number): Promise<void> {
     const { context, host } = this.#options;
@@ -358,63 +365,37 @@ export class Upkeep {
     this.#letGo();
     const stop = new AbortController();
     this.#state = { name: 'reconnecting', attempt: this.#attempts, cause, stop };
-    let untilMs = resumableUntilMs;
-    const give = () => {
-      untilMs = 0;
-      old.retire(cause);
-      this.#stale = old;
-      host.onDetached();
-    };
-    if (untilMs === 0) give();
     try {
-      const { value, attempts } = await rejoin({
+      const recovered = await recover({
         runtime,
-        signal: stop.signal,
+        old,
         cause,
         avoid,
+        resumableUntilMs,
+        signal: stop.signal,
         attempts: this.#attempts,
-        resumed: async () => {
-          if (runtime.now() >= untilMs) return false;
-          const outcome = await tryOnce({ runtime, stay: old, signal: stop.signal });
-          if (outcome.name === 'resumed' && old.isServing) return true;
-          if (outcome.name === 'resumed' || outcome.name === 'refused') give();
-          return false;
-        },
-        attempt: async (input) => {
-          let chosen = false;
-          try {
-            return await this.#attach({
-              avoid: input.avoid,
-              handover: false,
-              signal: stop.signal,
-              onNode: (nodeId) => {
-                chosen = true;
-                input.onNode(nodeId);
-              },
-            });
-          } catch (error) {
-            // Past that point the session has been attached elsewhere.
-            if (untilMs > 0 && chosen && !isSdkError(error, 'node-unreachable') && !stop.signal.aborted) give();
-            throw error;
-          }
-        },
+        attach: (input) => this.#attaching.attach(input),
         onWaiting: (waiting) => {
           this.#state = { name: 'reconnecting', attempt: waiting.attempt, cause: waiting.cause, stop };
           host.onReconnecting(waiting);
         },
+        onGivenUp: () => {
+          old.retire(cause);
+          this.#stale = old;
+          host.onDetached();
+        },
       });
       if (stop.signal.aborted) {
-        if (value === undefined) old.close();
-        else value.connection.close();
+        old.close();
+        if (recovered.name === 'rejoined') recovered.attached.connection.close();
         return;
       }
-      this.#attempts = attempts;
-      if (value === undefined) {
-        this.#state = { name: 'suspended', attachment: old, cause, sinceMs: lostAtMs, stop, isShown: true };
-        return this.#onResumed(old);
+      this.#attempts = recovered.attempts;
+      if (recovered.name === 'resumed') {
+        this.#onResumed(old, lostAtMs);
+        return;
       }
-      if (untilMs > 0) give();
-      const attachment = this.#attachmentOf(value);
+      const attachment = this.#attachmentOf(recovered.attached);
       this.#stale?.sender.close();
       this.#begin(attachment);
       this.#cancelSettle = runtime.after(SETTLE_MS, () => {
@@ -423,40 +404,8 @@ export class Upkeep {
       });
       host.onReconnected(attachment, runtime.now() - lostAtMs);
     } catch (thrown) {
-      if (stop.signal.aborted) return old.close();
-      this.#end({ kind: 'failed', error: toSdkError(thrown) });
+      if (!stop.signal.aborted) this.#end({ kind: 'failed', error: toSdkError(thrown) });
       old.close();
-    }
-  }
-
-  async #attach(input: {
-    avoid: readonly NodeId[];
-    handover: boolean;
-    signal: AbortSignal;
-    onNode: (nodeId: NodeId) => void;
-  }): Promise<Attached> {
-    const { autoSubscribe, context } = this.#options;
-    const rtts = await this.#rtts.get();
-    const attempt = async (region: Context['region']) => {
-      const attached = await attach({
-        ...input,
-        context,
-        autoSubscribe,
-        region,
-        rtts: rtts.filter(({ nodeId }) => !input.avoid.includes(nodeId)),
-        previousSessionToken: this.#newest.sessionToken,
-        loadedDevice: this.#device,
-        watch: new Stopwatch(context.runtime.now),
-      });
-      this.#newest = attached.connection;
-      return attached;
-    };
-    try {
-      return await attempt(context.region);
-    } catch (error) {
-      // Better in the room on another continent than nowhere.
-      if (context.region === undefined || !isSdkError(error, 'region-unavailable')) throw error;
-      return attempt(undefined);
     }
   }
 
@@ -471,7 +420,7 @@ export class Upkeep {
       runtime: context.runtime,
       from: attachment,
       deadlineMs,
-      attach: (input) => this.#attach({ ...input, handover: true }),
+      attach: (input) => this.#attaching.attach({ ...input, handover: true }),
       stage: (attached) => this.#stage(attached),
       publish: (next) => host.onStaged(next),
       isReceiving: () => !host.relyOn(attachment.receiver.tracks),
@@ -593,7 +542,7 @@ export class Upkeep {
 
   readonly #onPageHide = (): void => {
     // The page after a reload takes the session over; the goodbye is for everybody else's eyes.
-    this.#options.context.handover.put(this.#newest.sessionToken);
+    this.#options.context.handover.put(this.#attaching.sessionToken);
     const { receiving } = this;
     for (const { attached } of receiving) attached.connection.tell('leave', {});
     this.#end({ kind: 'left', error: null });
@@ -602,7 +551,7 @@ export class Upkeep {
 
   /** The network is back, perhaps as another one: find out quickly instead of waiting for silence. */
   readonly #onNetwork = (): void => {
-    this.#rtts.forget();
+    this.#attaching.rtts.forget();
     for (const attachment of this.receiving) {
       attachment.attached.connection.check(CHECK_WITHIN_MS);
       attachment.restartIce();

@@ -105,7 +105,10 @@ export class FakeConnection {
 
   /** `welcome`, and after a resume what was missed since `from`. */
   welcome(data: unknown, from?: number): void {
-    if (from === undefined) return this.notify('welcome', data);
+    if (from === undefined) {
+      this.notify('welcome', data);
+      return;
+    }
     this.raw({ t: 'ntf', seq: from, event: 'welcome', data });
     for (const [seq, frame] of this.attachment.log) if (seq > from) this.raw(frame);
   }
