@@ -34,6 +34,7 @@ async function participant(sent: EncodedNotification[]): Promise<LocalParticipan
       producer: () => undefined,
       dataProducer: () => undefined,
       remove: () => {},
+      tellHere: () => {},
     },
     media: await room.openParticipant({ sessionId: self.sessionId, rtpCapabilities: {} }),
     nodeId: NODE,
@@ -61,6 +62,7 @@ describe('a participant whose join is being answered', () => {
       event,
       json: '{}',
       droppableKey: undefined,
+      voids: [],
     });
 
     // When somebody else joins before the answer, which was put together without him
