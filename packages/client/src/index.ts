@@ -33,6 +33,7 @@ export {
 export { isVideoCodec, VIDEO_CODECS, type VideoCodec } from './media/encodings.ts';
 export type { Shown } from './media/layers.ts';
 export type { DataMessage, RemoteTrack } from './media/receiver.ts';
+export { AudioPlayer, type AudioPlayerOptions, VideoPlayer, type VideoPlayerOptions } from './media/track-player.ts';
 export { discover, type Preparation, prepare, type Surroundings } from './prepare.ts';
 export type { MeasuredRtt } from './probing.ts';
 export type { ActiveSpeakers } from './room/attachment.ts';

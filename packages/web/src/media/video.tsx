@@ -1,25 +1,35 @@
+import { VideoPlayer } from '@meridian/client';
 import { type RefObject, useEffect, useRef } from 'react';
+import { classes } from '../ui/classes.ts';
+import styles from './video.module.css';
 
 interface VideoProps {
   readonly track: MediaStreamTrack;
+  /** Of the picture: how it fits. */
   readonly className?: string | undefined;
-  readonly videoRef?: RefObject<HTMLVideoElement | null>;
+  readonly boxRef?: RefObject<HTMLDivElement | null>;
 }
 
-/** Plays one video track, without sound: audio tracks have elements of their own. */
-export function Video({ track, className, videoRef }: VideoProps) {
-  const own = useRef<HTMLVideoElement>(null);
-  const ref = videoRef ?? own;
+/**
+ * Plays one video track, without sound: audio tracks have players of their own. Given another track it shows the
+ * old picture until the new one is there.
+ */
+export function Video({ track, className, boxRef }: VideoProps) {
+  const own = useRef<HTMLDivElement>(null);
+  const box = boxRef ?? own;
+  const player = useRef<VideoPlayer>(undefined);
   useEffect(() => {
-    const element = ref.current;
-    if (element === null) return;
-    element.srcObject = new MediaStream([track]);
-    element.play().catch(() => {
-      // Muted video may always play; a replaced source interrupts the play before it, which is fine.
-    });
+    if (box.current === null) return;
+    const made = new VideoPlayer(box.current, { className });
+    player.current = made;
     return () => {
-      element.srcObject = null;
+      made.close();
+      player.current = undefined;
     };
-  }, [track, ref]);
-  return <video ref={ref} className={className} muted playsInline autoPlay disablePictureInPicture />;
+  }, [box, className]);
+  useEffect(() => {
+    // After the effect above, which may have made another player.
+    if (className !== null) player.current?.show(track);
+  }, [track, className]);
+  return <div ref={box} className={classes(styles.box)} />;
 }

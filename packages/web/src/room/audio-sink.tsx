@@ -1,4 +1,4 @@
-import type { Room } from '@meridian/client';
+import { AudioPlayer, type Room } from '@meridian/client';
 import { useCallback, useEffect, useRef, useState } from 'react';
 import { Button } from '../ui/button.tsx';
 import styles from './audio-sink.module.css';
@@ -7,20 +7,16 @@ import { soundsOf } from './people.ts';
 /** Plays everybody's sound, and asks for a click where the browser wants one first. */
 export function AudioSink({ room }: { readonly room: Room }) {
   const [blocked, setBlocked] = useState(false);
-  const players = useRef(new Set<HTMLAudioElement>());
-  const play = useCallback((player: HTMLAudioElement) => {
-    player.play().catch((error: unknown) => {
-      if (error instanceof DOMException && error.name === 'NotAllowedError') setBlocked(true);
-    });
-  }, []);
+  const players = useRef(new Set<AudioPlayer>());
+  const onBlocked = useCallback(() => setBlocked(true), []);
   const unblock = () => {
     setBlocked(false);
-    for (const player of players.current) play(player);
+    for (const player of players.current) player.play();
   };
   return (
     <>
-      {soundsOf(room).map(({ producerId, track }) => (
-        <Sound key={producerId} track={track} players={players.current} play={play} />
+      {soundsOf(room).map(({ sessionId, source, track }) => (
+        <Sound key={`${sessionId}/${source}`} track={track} players={players.current} onBlocked={onBlocked} />
       ))}
       {blocked && (
         <div className={styles.ask} role="alert">
@@ -36,22 +32,23 @@ export function AudioSink({ room }: { readonly room: Room }) {
 
 interface SoundProps {
   readonly track: MediaStreamTrack;
-  readonly players: Set<HTMLAudioElement>;
-  readonly play: (player: HTMLAudioElement) => void;
+  readonly players: Set<AudioPlayer>;
+  readonly onBlocked: () => void;
 }
 
-/** A player outside of the document: there is nothing to see of it. */
-function Sound({ track, players, play }: SoundProps) {
+/** Somebody's sound, over whichever track it comes. There is nothing to see of it. */
+function Sound({ track, players, onBlocked }: SoundProps) {
+  const player = useRef<AudioPlayer>(undefined);
   useEffect(() => {
-    const player = new Audio();
-    player.srcObject = new MediaStream([track]);
-    players.add(player);
-    play(player);
+    const made = new AudioPlayer({ onBlocked });
+    player.current = made;
+    players.add(made);
     return () => {
-      players.delete(player);
-      player.pause();
-      player.srcObject = null;
+      players.delete(made);
+      player.current = undefined;
+      made.close();
     };
-  }, [track, players, play]);
+  }, [players, onBlocked]);
+  useEffect(() => player.current?.show(track), [track]);
   return null;
 }

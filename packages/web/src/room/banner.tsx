@@ -11,12 +11,24 @@ export function Banner({ room }: { readonly room: Room }) {
   const [back, setBack] = useState(false);
   useEffect(() => {
     let timer: ReturnType<typeof setTimeout>;
-    const forget = room.on('reconnected', () => {
+    let wasGone = false;
+    const thank = () => {
+      // A loss that nobody was told of needs no thanks either.
+      if (!wasGone) return;
+      wasGone = false;
       setBack(true);
+      clearTimeout(timer);
       timer = setTimeout(() => setBack(false), THANKS_MS);
-    });
+    };
+    const undo = [
+      room.on('reconnecting', () => {
+        wasGone = true;
+      }),
+      room.on('reconnected', thank),
+      room.on('resumed', thank),
+    ];
     return () => {
-      forget();
+      for (const forget of undo) forget();
       clearTimeout(timer);
     };
   }, [room]);

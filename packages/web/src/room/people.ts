@@ -1,11 +1,9 @@
 import type { RemoteTrack, Room } from '@meridian/client';
-import type { MediaSource, Participant, ProducerId } from '@meridian/protocol';
+import type { MediaSource, Participant } from '@meridian/protocol';
 
 /** One picture that is shown: of somebody's camera or screen. */
 export interface Picture {
   readonly track: MediaStreamTrack;
-  /** Absent for our own. */
-  readonly producerId: ProducerId | undefined;
 }
 
 /** A person as the page shows them. */
@@ -28,7 +26,7 @@ function selfOf(room: Room): Person {
   const own = (source: MediaSource): Picture | undefined => {
     const publication = room.publication(source);
     if (publication === undefined || publication.track === null || publication.muted) return undefined;
-    return { track: publication.track, producerId: undefined };
+    return { track: publication.track };
   };
   const microphone = room.publication('microphone');
   return {
@@ -45,8 +43,8 @@ function otherOf(room: Room, participant: Participant): Person {
   const picture = (source: MediaSource): Picture | undefined => {
     const producer = room.producerOf(sessionId, source);
     if (producer === undefined || producer.paused) return undefined;
-    const remote = room.tracks.get(producer.producerId);
-    return remote && { track: remote.track, producerId: producer.producerId };
+    const remote = room.trackOf(sessionId, source);
+    return remote && { track: remote.track };
   };
   const microphone = room.producerOf(sessionId, 'microphone');
   return {

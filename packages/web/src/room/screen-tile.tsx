@@ -16,9 +16,9 @@ interface ScreenTileProps {
 
 /** A shared screen, whole: nothing of it is cut off. Our own is only named, to spare us the hall of mirrors. */
 export function ScreenTile({ room, person, media }: ScreenTileProps) {
-  const video = useRef<HTMLVideoElement>(null);
+  const box = useRef<HTMLDivElement>(null);
   const { screen, participant, isSelf } = person;
-  useShown(room, screen?.producerId, video);
+  useShown(room, isSelf || screen === undefined ? undefined : participant.sessionId, 'screen', box);
   return (
     <article
       className={styles.screen}
@@ -37,7 +37,7 @@ export function ScreenTile({ room, person, media }: ScreenTileProps) {
           </Button>
         </div>
       ) : (
-        screen && <Video track={screen.track} className={styles.video} videoRef={video} />
+        screen && <Video track={screen.track} className={styles.video} boxRef={box} />
       )}
       <span className={styles.name}>{isSelf ? 'Your screen' : `${participant.name}’s screen`}</span>
     </article>

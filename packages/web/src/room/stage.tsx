@@ -83,11 +83,11 @@ function relayText(stats: RoomStats | undefined, sessionId: Person['participant'
 
 /** People without a tile cost no bandwidth. */
 function useHide(room: Room, unseen: readonly Person[]): void {
-  const key = unseen.map(({ camera }) => camera?.producerId ?? '').join(' ');
+  const key = unseen.map(({ participant }) => participant.sessionId).join(' ');
   useEffect(() => {
-    for (const producerId of key.split(' ')) {
-      const producer = room.producers.find((one) => one.producerId === producerId);
-      if (producer !== undefined) room.setShown(producer.producerId, 'hidden');
+    for (const sessionId of key.split(' ')) {
+      const hidden = room.participants.find((one) => one.sessionId === sessionId);
+      if (hidden !== undefined) room.setShown({ sessionId: hidden.sessionId, source: 'camera' }, 'hidden');
     }
   }, [room, key]);
 }

@@ -24,9 +24,9 @@ interface TileProps {
 /** One person: picture or initials, name, place, and how well they come through. */
 export function Tile({ room, person, speaking, quality, figures, more, reaction, style }: TileProps) {
   const { participant, isSelf, camera, micOn } = person;
-  const video = useRef<HTMLVideoElement>(null);
+  const box = useRef<HTMLDivElement>(null);
   const place = usePlaceName(participant.nodeId, participant.region);
-  useShown(room, camera?.producerId, video);
+  useShown(room, isSelf || camera === undefined ? undefined : participant.sessionId, 'camera', box);
   const Reacting = reaction && REACTIONS[reaction.kind].icon;
   return (
     <article
@@ -48,7 +48,7 @@ export function Tile({ room, person, speaking, quality, figures, more, reaction,
           <Avatar name={participant.name} size="large" />
         </div>
       ) : (
-        <Video track={camera.track} className={styles.video} videoRef={video} />
+        <Video track={camera.track} className={styles.video} boxRef={box} />
       )}
       {participant.connection === 'reconnecting' && <p className={styles.away}>Reconnecting …</p>}
       {Reacting && (
