@@ -19,6 +19,8 @@ export interface ReceivingPeer {
   /** Whole RTP packets, decrypted. */
   onRtp(mid: string, listener: (packet: Buffer) => void): void;
   requestKeyFrame(mid: string): void;
+  /** Receives these too from now on. */
+  add(sections: readonly MediaSection[]): Promise<void>;
   close(): void;
 }
 
@@ -72,18 +74,26 @@ export async function openReceivingPeer(options: {
       track.setMediaHandler(session);
       tracks.set(track.mid(), track);
     });
-    const { transport, sections } = options;
-    peer.setRemoteDescription(
-      serverDescription({ transport, sections, direction: 'sendonly', setup: 'actpass' }),
-      'offer',
-    );
-    const answer = localDescription(peer, 'answer');
+    const { transport } = options;
+    const sections = [...options.sections];
+    const negotiate = (): Promise<string> => {
+      peer.setRemoteDescription(
+        serverDescription({ transport, sections, direction: 'sendonly', setup: 'actpass' }),
+        'offer',
+      );
+      return localDescription(peer, 'answer');
+    };
+    const answer = negotiate();
     await options.connect({ role: 'client', fingerprints: [fingerprintOf(await answer)] });
     await until(peer, () => peer.state() === 'connected');
     return {
       onRtp: (mid, listener) =>
         trackOf(tracks, mid).onMessage((packet) => (isRtcp(packet) ? undefined : listener(packet))),
       requestKeyFrame: (mid) => void trackOf(tracks, mid).requestKeyframe(),
+      add: async (more) => {
+        sections.push(...more);
+        await negotiate();
+      },
       close: () => {
         peer.close();
         handlers.length = 0;

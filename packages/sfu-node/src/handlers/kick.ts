@@ -18,7 +18,8 @@ export const kick: Handler<'kick'> = {
     const { nodeId, epoch } = target;
     session.log.info({ roomId: room.roomId, kicked: sessionId, nodeId }, 'kick');
     if (nodeId === services.nodeId) {
-      const told = services.ender.endSession(sessionId, epoch, 'kicked');
+      const ownEpoch = services.rooms.find(roomId)?.ownEpoch(sessionId, epoch) ?? epoch;
+      const told = services.ender.endSession(sessionId, ownEpoch, 'kicked');
       // Gone it is at once; the room's state hears of it when Redis is there.
       const late = new AbortController();
       await Promise.race([told, pause(services.clock, STATE_MS, late.signal)]);

@@ -5,7 +5,9 @@ export const leave: Handler<'leave'> = {
   order: () => free,
   async handle(_data, { services, session, afterReply }) {
     const { sessionId, epoch } = session.lease;
-    afterReply(() => void services.ender.endSession(sessionId, epoch, 'left'));
+    const { inRoom } = session;
+    const reason = inRoom !== undefined && services.handovers.has(inRoom) ? 'moved' : 'left';
+    afterReply(() => void services.ender.endSession(sessionId, epoch, reason));
     return {};
   },
 };

@@ -5,6 +5,7 @@ import {
   type DataProducerId,
   type DataProducerInfo,
   type EndReason,
+  type Epoch,
   type NodeId,
   type Participant,
   type ProducerId,
@@ -27,6 +28,10 @@ import { notificationOf } from './room-notifications.ts';
 export interface NodeRoomHooks {
   /** The state says that this attachment of a local session is over. */
   endLocal(participant: Participant, reason: EndReason): void;
+  /** A participant of this node is on another one now; what it has here goes on until it leaves. */
+  movedAway(participant: LocalParticipant, to: Participant): void;
+  /** It is here again: the other node has lost it. */
+  cameBack(participant: LocalParticipant): void;
   /** Is a leave of this participant on its way to the state? */
   isLeaving(roomId: RoomId, participant: Participant): boolean;
   /** The state holds a participant of this node whom nobody here knows. */
@@ -49,6 +54,8 @@ export interface NodeRoomOptions {
    * announce theirs anew; until then nobody is believed to be gone. Milliseconds.
    */
   readonly settleMs: number;
+  /** So long a node may take part in the room beyond the last participant that moved away from it, milliseconds. */
+  readonly lingerMs: number;
 }
 
 /** One room as this node takes part in it: the mirror of its state and the local participants who hear of it. */
@@ -61,6 +68,8 @@ export class NodeRoom implements RoomView {
   readonly #joining = new Set<SessionLease>();
   readonly #stop = new AbortController();
   #media: { readonly room: RoomMedia; readonly off: Cancel } | undefined;
+  /** Nodes from which participants moved away, and until when their halves there may last. */
+  readonly #lingering = new Map<NodeId, number>();
   #resyncing: Promise<void> | undefined;
   /** No snapshot that was read before this moment is believed. */
   #settledAtMs = Number.NEGATIVE_INFINITY;
@@ -108,11 +117,26 @@ export class NodeRoom implements RoomView {
     return this.#mirror.dataProducer(dataProducerId);
   }
 
-  /** Other nodes that have participants in the room. */
+  /** Other nodes that take part in the room: with participants, or with what these have not left there yet. */
   get otherNodes(): NodeId[] {
-    const nodes = new Set(this.#mirror.participants.map((one) => one.nodeId));
+    const now = this.#options.clock.now();
+    for (const [node, untilMs] of this.#lingering) if (untilMs <= now) this.#lingering.delete(node);
+    const nodes = new Set([
+      ...this.#mirror.participants.map((one) => one.nodeId),
+      ...this.#mirror.producers.map((one) => one.nodeId),
+      ...this.#mirror.dataProducers.map((one) => one.nodeId),
+      ...this.#lingering.keys(),
+    ]);
     nodes.delete(this.#options.nodeId);
     return [...nodes];
+  }
+
+  /** The epoch under which this node holds a participant that the room knows as `seen` (it came back from a move). */
+  ownEpoch(sessionId: SessionId, seen: Epoch): Epoch {
+    const member = this.#members.get(sessionId);
+    const shown = this.#mirror.participant(sessionId);
+    const isHere = shown?.nodeId === this.#options.nodeId && shown.epoch === seen;
+    return member !== undefined && isHere ? member.self.epoch : seen;
   }
 
   /** Holds the room for a session that is about to be confirmed, so that no event is missed. */
@@ -275,8 +299,12 @@ export class NodeRoom implements RoomView {
     // A confirmation may have brought the mirror further than what was read.
     const newer = this.#mirror.mode === 'exact' && !this.#mirror.hasGap && this.#mirror.revision >= snapshot.revision;
     if (!newer) this.#replace(snapshot);
-    for (const { self } of this.members) {
-      if (!this.#mirror.shows(self.sessionId, self.epoch)) this.#options.hooks.endLocal(self, 'connection-lost');
+    for (const member of this.members) {
+      const { self } = member;
+      const shown = this.#mirror.participant(self.sessionId);
+      // An older epoch of its own: that it was resumed has not come round yet.
+      const isThere = shown !== undefined && (shown.epoch >= self.epoch || member.wasOf(shown.epoch));
+      if (!isThere) this.#options.hooks.endLocal(self, 'connection-lost');
     }
     const joining = new Set([...this.#joining].map((lease) => lease.sessionId));
     for (const one of snapshot.participants) {
@@ -296,9 +324,9 @@ export class NodeRoom implements RoomView {
    */
   #withOwn(snapshot: RoomSnapshot): RoomSnapshot {
     const { nodeId, hooks } = this.#options;
-    const participants = snapshot.participants.filter(
-      (one) => one.nodeId !== nodeId || !hooks.isLeaving(this.roomId, one),
-    );
+    const participants = snapshot.participants
+      .filter((one) => one.nodeId !== nodeId || !hooks.isLeaving(this.roomId, one))
+      .map((one) => this.#newerOf(one));
     const present = new Set(participants.map((one) => one.sessionId));
     const own = this.members.filter(({ self }) => present.has(self.sessionId));
     const isForeign = (one: { nodeId: NodeId; sessionId: SessionId }) =>
@@ -314,7 +342,16 @@ export class NodeRoom implements RoomView {
     };
   }
 
+  /** A participant of this node that was resumed: the state may know its former connection only. */
+  #newerOf(one: Participant): Participant {
+    const { self } = this.#members.get(one.sessionId) ?? {};
+    const isResumed = self?.joinedAtMs === one.joinedAtMs && self.nodeId === one.nodeId && self.epoch > one.epoch;
+    return isResumed ? self : one;
+  }
+
   #deliver(changes: readonly RoomEvent[], { believeLeaves } = { believeLeaves: true }): void {
+    const { clock, lingerMs } = this.#options;
+    for (const { from } of this.#mirror.takeMoves()) this.#lingering.set(from, clock.now() + lingerMs);
     for (const change of changes) {
       if (this.closed) return;
       const notification = notificationOf(change);
@@ -326,7 +363,7 @@ export class NodeRoom implements RoomView {
 
   /** Changes that end a local participant. */
   #concernsOwn(change: RoomEvent, believeLeaves: boolean): void {
-    const { endLocal } = this.#options.hooks;
+    const { endLocal, movedAway, cameBack } = this.#options.hooks;
     switch (change.type) {
       case 'room-ended':
         for (const member of this.members) endLocal(member.self, 'room-ended');
@@ -337,13 +374,22 @@ export class NodeRoom implements RoomView {
         break;
       }
       case 'participant-left': {
-        const { self } = this.#members.get(change.sessionId) ?? {};
-        if (self === undefined || self.epoch > change.epoch || !believeLeaves) break;
+        const member = this.#members.get(change.sessionId);
+        if (member === undefined || !believeLeaves) break;
+        // By whichever of its epochs: what takes it out may not have heard yet that it was resumed.
+        if (member.self.epoch > change.epoch && !member.wasOf(change.epoch)) break;
         if (change.reason === 'node-lost') this.#tookForDead();
-        else endLocal(self, change.reason);
+        else endLocal(member.self, change.reason);
         break;
       }
-      case 'participant-updated':
+      case 'participant-updated': {
+        const { participant } = change;
+        const member = this.#members.get(participant.sessionId);
+        if (member === undefined || member.self.epoch >= participant.epoch) break;
+        if (participant.nodeId === this.#options.nodeId) cameBack(member);
+        else movedAway(member, participant);
+        break;
+      }
       case 'producer-opened':
       case 'producer-updated':
       case 'producer-closed':

@@ -12,6 +12,7 @@ import {
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../logger.ts';
 import type { RelayManager } from '../relay/relay-manager.ts';
+import type { LocalParticipant } from './local-participant.ts';
 import { NodeRoom } from './node-room.ts';
 
 export interface NodeRoomsOptions {
@@ -22,6 +23,10 @@ export interface NodeRoomsOptions {
   readonly random: () => number;
   readonly log: Logger;
   readonly settleMs?: number;
+  /** See NodeRoomOptions. */
+  readonly lingerMs: number;
+  readonly movedAway: (participant: LocalParticipant, to: Participant) => void;
+  readonly cameBack: (participant: LocalParticipant) => void;
   readonly endLocal: (participant: Participant, reason: EndReason) => void;
   readonly isLeaving: (roomId: RoomId, participant: Participant) => boolean;
   readonly removeGhost: (roomId: RoomId, ghost: Participant) => void;
@@ -61,7 +66,8 @@ export class NodeRooms {
   ensure(roomId: RoomId): NodeRoom {
     const known = this.#rooms.get(roomId);
     if (known !== undefined) return known;
-    const { nodeId, state, clock, random, endLocal, isLeaving, removeGhost, settleMs = 3_000 } = this.#options;
+    const { nodeId, state, clock, random, settleMs = 3_000, lingerMs } = this.#options;
+    const { endLocal, movedAway, cameBack, isLeaving, removeGhost } = this.#options;
     const room = new NodeRoom({
       roomId,
       nodeId,
@@ -69,9 +75,12 @@ export class NodeRooms {
       clock,
       random,
       settleMs,
+      lingerMs,
       log: this.#options.log.child({ roomId }),
       hooks: {
         endLocal,
+        movedAway,
+        cameBack,
         isLeaving,
         removeGhost,
         changed: (changedRoom, change) => this.#changed(changedRoom, change),

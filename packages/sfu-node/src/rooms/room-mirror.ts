@@ -2,7 +2,7 @@ import {
   assertNever,
   type DataProducerId,
   type DataProducerInfo,
-  type Epoch,
+  type NodeId,
   type Participant,
   type ProducerId,
   type ProducerInfo,
@@ -27,6 +27,13 @@ export type Applied =
   | { readonly outcome: 'held'; readonly gap: boolean }
   | { readonly outcome: 'stale' };
 
+/** A participant is on another node than before, in the same stay in the room. */
+export interface Move {
+  readonly sessionId: SessionId;
+  readonly from: NodeId;
+  readonly to: NodeId;
+}
+
 /**
  * A room's state as this node knows it. Pure: returns what really changed, so that nobody is told
  * twice, and a snapshot is turned into the changes that lead to it.
@@ -36,6 +43,7 @@ export class RoomMirror {
   readonly #producers = new Map<ProducerId, ProducerInfo>();
   readonly #dataProducers = new Map<DataProducerId, DataProducerInfo>();
   #held: RoomEventEnvelope[] = [];
+  #moves: Move[] = [];
   #revision = 0;
   /** Of everything that was applied. */
   #latest = 0;
@@ -73,9 +81,11 @@ export class RoomMirror {
     return this.#dataProducers.get(dataProducerId);
   }
 
-  /** Does the mirror show this attachment of the session (or a newer one)? */
-  shows(sessionId: SessionId, epoch: Epoch): boolean {
-    return (this.#participants.get(sessionId)?.epoch ?? -1) >= epoch;
+  /** Participants that went from one node to another since this was last asked. */
+  takeMoves(): readonly Move[] {
+    const moves = this.#moves;
+    this.#moves = [];
+    return moves;
   }
 
   /**
@@ -124,7 +134,9 @@ export class RoomMirror {
 
   /** Takes the snapshot as the truth, then what was held and is younger. Returns the changes. */
   replace(snapshot: RoomSnapshot): RoomEvent[] {
-    const changes = [...this.#removals(snapshot), ...this.#additions(snapshot)];
+    // Where Redis was lost, somebody may be put back under an epoch that is older than the last one that was seen.
+    const older = this.#mode === 'loose' ? 'believed' : 'ignored';
+    const changes = [...this.#removals(snapshot), ...this.#additions(snapshot, { older })];
     this.#revision = snapshot.revision;
     this.#latest = snapshot.revision;
     this.#mode = 'exact';
@@ -142,7 +154,7 @@ export class RoomMirror {
    * that is older than the last event says nothing new: who stands in it may have left since.
    */
   merge(snapshot: RoomSnapshot): RoomEvent[] {
-    return snapshot.revision > this.#latest ? this.#additions(snapshot) : [];
+    return snapshot.revision > this.#latest ? this.#additions(snapshot, { older: 'ignored' }) : [];
   }
 
   /** Are there events that wait for a revision which did not come? */
@@ -153,6 +165,7 @@ export class RoomMirror {
   #take(event: RoomEvent): RoomEvent[] {
     switch (event.type) {
       case 'participant-joined':
+        return this.#putParticipant(event.participant, { anew: true });
       case 'participant-updated':
         return this.#putParticipant(event.participant);
       case 'participant-left': {
@@ -193,13 +206,23 @@ export class RoomMirror {
     }
   }
 
-  #putParticipant(participant: Participant): RoomEvent[] {
+  /**
+   * A newer epoch is either the same stay in the room, resumed or moved to another node: then its streams stay, and
+   * what has gone of them is told by itself. Or it took the place over: then it begins anew. One stay has one time of joining.
+   */
+  #putParticipant(
+    participant: Participant,
+    { anew = false, older = 'ignored' }: { anew?: boolean; older?: 'ignored' | 'believed' } = {},
+  ): RoomEvent[] {
     const known = this.#participants.get(participant.sessionId);
-    if (known !== undefined && known.epoch > participant.epoch) return [];
+    if (known !== undefined && known.epoch > participant.epoch && older === 'ignored') return [];
     this.#participants.set(participant.sessionId, participant);
     if (known === undefined) return [{ type: 'participant-joined', participant }];
-    if (known.epoch !== participant.epoch) {
+    if (known.epoch !== participant.epoch && (anew || known.joinedAtMs !== participant.joinedAtMs)) {
       return [...this.#closePublished(participant.sessionId), { type: 'participant-joined', participant }];
+    }
+    if (known.nodeId !== participant.nodeId) {
+      this.#moves.push({ sessionId: participant.sessionId, from: known.nodeId, to: participant.nodeId });
     }
     return sameParticipant(known, participant) ? [] : [{ type: 'participant-updated', participant }];
   }
@@ -247,9 +270,9 @@ export class RoomMirror {
     return gone.flatMap((event) => this.#take(event));
   }
 
-  #additions(snapshot: RoomSnapshot): RoomEvent[] {
+  #additions(snapshot: RoomSnapshot, options: { older: 'ignored' | 'believed' }): RoomEvent[] {
     return [
-      ...snapshot.participants.flatMap((participant) => this.#putParticipant(participant)),
+      ...snapshot.participants.flatMap((participant) => this.#putParticipant(participant, options)),
       ...snapshot.producers.flatMap((producer) => this.#take({ type: 'producer-opened', producer })),
       ...snapshot.dataProducers.flatMap((dataProducer) => this.#take({ type: 'data-producer-opened', dataProducer })),
     ];

@@ -33,7 +33,10 @@ export interface Caller {
 }
 
 /** A participant with a real WebRTC client that publishes a microphone and a camera through the signalling. */
-export async function callFrom(who: Joined): Promise<Caller> {
+export async function callFrom(
+  who: Joined,
+  { replaces = {} }: { replaces?: { audio?: ProducerId; video?: ProducerId } } = {},
+): Promise<Caller> {
   const parameters = { audio: opusParameters(), video: vp8Parameters() };
   const ssrcOf = (kind: 'audio' | 'video') => required(parameters[kind].encodings?.[0]?.ssrc, 'SSRC');
   const midOf = (kind: 'audio' | 'video') => required(parameters[kind].mid, 'mid');
@@ -51,13 +54,16 @@ export async function callFrom(who: Joined): Promise<Caller> {
     payloadType: 96,
     ssrc: ssrcOf('video'),
   };
-  const publish = (kind: 'audio' | 'video') =>
-    who.client.request('publish', {
+  const publish = (kind: 'audio' | 'video') => {
+    const former = replaces[kind];
+    return who.client.request('publish', {
       transportId: who.joined.sendTransport.id,
       kind,
       source: kind === 'audio' ? 'microphone' : 'camera',
       rtpParameters: parameters[kind],
+      ...(former === undefined ? {} : { replaces: former }),
     });
+  };
   const [{ producerId: audioId }, { producerId: videoId }] = [await publish('audio'), await publish('video')];
   const peer = await openSendingPeer({
     transport: who.joined.sendTransport,
@@ -92,32 +98,61 @@ export async function callFrom(who: Joined): Promise<Caller> {
   };
 }
 
+/** What arrived of the consumers that a participant's client has opened. */
+export interface Receiver {
+  /** Packets, by kind. */
+  received(kind: 'audio' | 'video'): number;
+  receivedOf(producerId: ProducerId): number;
+  /** The longest time without a packet of this kind from whatever producer, since the first one. Milliseconds. */
+  longestGapMs(kind: 'audio' | 'video'): number;
+  /** Opens these as well. */
+  add(consumers: readonly ConsumerOptions[]): Promise<void>;
+  close(): void;
+}
+
+function sectionOf({ kind, rtpParameters }: ConsumerOptions): MediaSection {
+  const codec = required(rtpParameters.codecs[0], 'codec');
+  const [, name = ''] = codec.mimeType.split('/');
+  return {
+    mid: required(rtpParameters.mid, 'mid'),
+    kind,
+    codec: `${name}/${codec.clockRate}${codec.channels === undefined ? '' : `/${codec.channels}`}`,
+    payloadType: codec.payloadType,
+    ssrc: required(rtpParameters.encodings?.[0]?.ssrc, 'SSRC'),
+  };
+}
+
 /** A participant's real WebRTC client that receives what the node has opened for it. */
-export async function receive(
-  who: Joined,
-  consumers: readonly ConsumerOptions[],
-): Promise<{ received: (kind: 'audio' | 'video') => number; close: () => void }> {
+export async function receive(who: Joined, consumers: readonly ConsumerOptions[]): Promise<Receiver> {
   const counts = { audio: 0, video: 0 };
-  const sections = consumers.map(({ kind, rtpParameters }): MediaSection => {
-    const codec = required(rtpParameters.codecs[0], 'codec');
-    const [, name = ''] = codec.mimeType.split('/');
-    return {
-      mid: required(rtpParameters.mid, 'mid'),
-      kind,
-      codec: `${name}/${codec.clockRate}${codec.channels === undefined ? '' : `/${codec.channels}`}`,
-      payloadType: codec.payloadType,
-      ssrc: required(rtpParameters.encodings?.[0]?.ssrc, 'SSRC'),
-    };
-  });
+  const ofProducer = new Map<ProducerId, number>();
+  const last = { audio: Number.NaN, video: Number.NaN };
+  const gaps = { audio: 0, video: 0 };
   const peer = await openReceivingPeer({
     transport: who.joined.recvTransport,
-    sections,
+    sections: consumers.map(sectionOf),
     connect: connector(who, 'recvTransport'),
   });
-  for (const { mid, kind, ssrc } of sections) {
+  const listen = (consumer: ConsumerOptions): void => {
+    const { mid, kind, ssrc } = sectionOf(consumer);
     peer.onRtp(mid, (packet) => {
-      if (packet.readUInt32BE(8) === ssrc) counts[kind] += 1;
+      if (packet.readUInt32BE(8) !== ssrc) return;
+      const now = performance.now();
+      if (!Number.isNaN(last[kind])) gaps[kind] = Math.max(gaps[kind], now - last[kind]);
+      last[kind] = now;
+      counts[kind] += 1;
+      ofProducer.set(consumer.producerId, (ofProducer.get(consumer.producerId) ?? 0) + 1);
     });
-  }
-  return { received: (kind) => counts[kind], close: () => peer.close() };
+  };
+  for (const consumer of consumers) listen(consumer);
+  return {
+    received: (kind) => counts[kind],
+    receivedOf: (producerId) => ofProducer.get(producerId) ?? 0,
+    longestGapMs: (kind) => gaps[kind],
+    add: async (more) => {
+      await peer.add(more.map(sectionOf));
+      for (const consumer of more) listen(consumer);
+    },
+    close: () => peer.close(),
+  };
 }

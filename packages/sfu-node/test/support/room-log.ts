@@ -23,7 +23,8 @@ export function participant(name: string, epoch = 1, nodeId = 'ams-1'): Particip
     nodeId: NodeId.parse(nodeId),
     region: Region.parse('eu-west'),
     epoch: Epoch.parse(epoch),
-    joinedAtMs: 0,
+    // One stay in the room has one time of joining.
+    joinedAtMs: epoch,
     connection: 'connected',
   };
 }
@@ -75,6 +76,22 @@ export class RoomLog {
     return joined;
   }
 
+  /** To another node, under a newer epoch: what it published before stays until it has left there. */
+  move(name: string, nodeId: string): void {
+    const known = this.#participants.get(SessionId.parse(name));
+    if (known === undefined) return;
+    const { epoch } = participant(name, ++this.#epoch);
+    const moved = { ...known, epoch, nodeId: NodeId.parse(nodeId) };
+    this.#participants.set(known.sessionId, moved);
+    this.#emit({ type: 'participant-updated', participant: moved });
+  }
+
+  /** It has left the nodes from which it moved. */
+  settle(name: string): void {
+    const known = this.#participants.get(SessionId.parse(name));
+    if (known !== undefined) this.#close(known.sessionId, (one) => one.nodeId !== known.nodeId);
+  }
+
   leave(name: string): void {
     const known = this.#participants.get(SessionId.parse(name));
     if (known === undefined) return;
@@ -99,8 +116,12 @@ export class RoomLog {
   }
 
   #closeAll(sessionId: SessionId): void {
+    this.#close(sessionId, () => true);
+  }
+
+  #close(sessionId: SessionId, which: (producer: ProducerInfo) => boolean): void {
     for (const one of [...this.#producers.values()]) {
-      if (one.sessionId !== sessionId) continue;
+      if (one.sessionId !== sessionId || !which(one)) continue;
       this.#producers.delete(one.producerId);
       this.#emit({ type: 'producer-closed', producerId: one.producerId, sessionId });
     }

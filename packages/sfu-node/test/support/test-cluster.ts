@@ -171,6 +171,8 @@ export class TestCluster {
       grants?: Grants;
       autoSubscribe?: boolean;
       rtpCapabilities?: RtpCapabilities;
+      /** Moves the session here from the node it is on. */
+      handover?: boolean;
     } = {},
   ): Promise<Joined> {
     const attached = await this.attach(node, nodeId, options.sessionId, {
@@ -186,6 +188,7 @@ export class TestCluster {
       roomToken,
       rtpCapabilities: options.rtpCapabilities ?? attached.welcome.routerRtpCapabilities,
       autoSubscribe: options.autoSubscribe ?? true,
+      handover: options.handover ?? false,
     });
     return { ...attached, joined };
   }

@@ -123,6 +123,27 @@ describe('a mirror of a room', () => {
     expect(mirror.participant(sessionId)?.epoch).toBe(5);
   });
 
+  test('keeps the streams of who moves to another node, and says from where to where', () => {
+    const log = new RoomLog();
+    log.join('ann');
+    log.publish('cam', 'ann');
+    const mirror = primed(log);
+    const begin = log.events.length;
+    log.move('ann', 'sin-1');
+    log.publish('cam-2', 'ann');
+    log.settle('ann');
+
+    const changes = log.events.slice(begin).flatMap((event) => {
+      const applied = mirror.apply(event);
+      return applied.outcome === 'applied' ? applied.changes : [];
+    });
+
+    expect(types(changes)).toEqual(['participant-updated', 'producer-opened', 'producer-closed']);
+    expect(mirror.takeMoves()).toEqual([{ sessionId: 'ann', from: 'ams-1', to: 'sin-1' }]);
+    expect(mirror.takeMoves()).toEqual([]);
+    expectSame(mirror, log.snapshot());
+  });
+
   test('a snapshot from before the last event brings nobody back', () => {
     const log = new RoomLog();
     const mirror = primed(log);
@@ -175,15 +196,17 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('loosen' as const) }) },
 );
 
-/** A random history of three people and their streams. */
+/** A random history of three people, their moves and their streams. */
 function history(choices: readonly number[]): RoomLog {
   const log = new RoomLog();
   let published = 0;
   for (const choice of choices) {
     const name = at(['ann', 'bob', 'cid'], choice % 3);
-    const action = Math.floor(choice / 3) % 5;
+    const action = Math.floor(choice / 3) % 7;
     if (action <= 1) log.join(name);
     else if (action === 2) log.leave(name);
+    else if (action === 5) log.move(name, choice % 2 === 0 ? 'sin-1' : 'nyc-1');
+    else if (action === 6) log.settle(name);
     else if (action === 3) log.publish(`p${published++}`, name);
     else log.pause(`p${Math.max(0, published - 1)}`, choice % 2 === 0);
   }
@@ -204,6 +227,10 @@ class Listener {
           this.people.set(sessionId, epoch);
           break;
         }
+        case 'participant-updated':
+          expect(this.people.has(change.participant.sessionId), 'updated without having been there').toBe(true);
+          this.people.set(change.participant.sessionId, change.participant.epoch);
+          break;
         case 'participant-left':
           expect(this.people.delete(change.sessionId), 'left without having been there').toBe(true);
           break;
@@ -229,7 +256,7 @@ describe('a mirror under any order of events, losses and snapshots', () => {
   test('ends up as the room is, and tells every change once', () => {
     fc.assert(
       fc.property(
-        fc.array(fc.nat({ max: 29 }), { maxLength: 40 }),
+        fc.array(fc.nat({ max: 41 }), { maxLength: 40 }),
         fc.array(step, { maxLength: 30 }),
         fc.nat({ max: 10 }),
         (choices, steps, primeAt) => {
@@ -238,6 +265,7 @@ describe('a mirror under any order of events, losses and snapshots', () => {
           const listener = new Listener();
           const start = Math.min(primeAt, log.events.length);
           let next = Math.max(0, start - 2);
+          let read = start;
           const replace = (snapshot: RoomSnapshot) => {
             mirror.expectSnapshot();
             listener.hear(mirror.replace(snapshot));
@@ -270,7 +298,8 @@ describe('a mirror under any order of events, losses and snapshots', () => {
               }
               case 'replace': {
                 // Never older than what was heard: Redis has answered after it published.
-                const snapshot = log.snapshots[next + Math.abs(one.back)];
+                read = Math.max(read, next) + Math.abs(one.back);
+                const snapshot = log.snapshots[read];
                 if (snapshot !== undefined) replace(snapshot);
                 break;
               }
