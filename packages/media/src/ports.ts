@@ -257,6 +257,8 @@ export interface RelayEnd
   readonly producerIds: readonly ProducerId[];
   readonly dataProducerIds: readonly DataProducerId[];
   stats(): Promise<RelayEndStats>;
+  /** All that went through the pipe so far, RTCP included; cheaper than `stats`. */
+  traffic(): Promise<{ readonly bytesSent: number; readonly bytesReceived: number }>;
   close(): void;
 }
 

@@ -91,8 +91,16 @@ export const BUS_REQUESTS = {
   },
   /** Either way, from time to time: which of these links do you not hold (any more)? They are orphans. */
   'relay.check': {
-    request: z.object({ linkIds: z.array(LinkId).max(4_096) }),
-    reply: z.object({ unknown: z.array(LinkId) }),
+    request: z.object({
+      linkIds: z.array(LinkId).max(4_096),
+      /** Asks how much was sent, too. */
+      traffic: z.boolean().optional(),
+    }),
+    reply: z.object({
+      unknown: z.array(LinkId),
+      /** Of the links that the asker pulls over: all that went into the pipe so far, bytes. */
+      sent: z.array(z.object({ linkId: LinkId, bytes: z.int().nonnegative() })).optional(),
+    }),
   },
   /** End a participant that sits on the asked node (kick). */
   'session.end': {
@@ -117,6 +125,8 @@ export const BUS_REQUESTS = {
           bytesSent: z.number(),
           bytesReceived: z.number(),
           openedAtMs: z.int().nonnegative(),
+          /** The puller finds that nothing comes through the pipe although the origin sends. */
+          down: z.boolean().optional(),
         }),
       ),
     }),

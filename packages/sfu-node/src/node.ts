@@ -222,7 +222,7 @@ export function createNode(options: NodeOptions): SfuNodeCore {
     announced: announcement?.announced === true,
     relayLinks: relays
       .links()
-      .map(({ role, remoteNodeId }) => ({ role, node: remoteNodeId, region: regionOf(remoteNodeId) })),
+      .map(({ role, remoteNodeId, down }) => ({ role, node: remoteNodeId, region: regionOf(remoteNodeId), down })),
   }));
   // What could not be written meanwhile is not left to wait for its next turn.
   const offStatus = cluster.onStatus((status) => {

@@ -183,6 +183,11 @@ export class FakeRelayEnd implements RelayEnd {
     };
   }
 
+  async traffic(): Promise<{ bytesSent: number; bytesReceived: number }> {
+    this.#assertOpen();
+    return { bytesSent: 0, bytesReceived: 0 };
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

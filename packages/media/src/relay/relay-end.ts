@@ -239,6 +239,17 @@ export class MediaRelayEnd implements RelayEnd {
     });
   }
 
+  async traffic(): Promise<{ bytesSent: number; bytesReceived: number }> {
+    this.#assertOpen();
+    try {
+      const [pipe] = await this.#pipe.getStats();
+      return { bytesSent: pipe?.bytesSent ?? 0, bytesReceived: pipe?.bytesReceived ?? 0 };
+    } catch (thrown) {
+      this.#assertOpen();
+      throw mediaFailure(thrown, 'no figures of the pipe', { otherwise: 'relay-failed' });
+    }
+  }
+
   /** For the engine's collect. */
   get producers() {
     return this.#acceptances.all.map((acceptance) => acceptance.entry);

@@ -34,6 +34,7 @@ export interface NodeGauges {
     readonly role: 'puller' | 'origin';
     readonly node: NodeId;
     readonly region: string;
+    readonly down: boolean;
   }[];
 }
 
@@ -323,6 +324,18 @@ export class NodeMetrics {
     simple('redis_up', '1 while Redis answers.', (now) => Number(now.redisUp));
     simple('announced', '1 while the node stands in the registry.', (now) => Number(now.announced));
     const gauges = () => this.#gauges?.();
+    new Gauge({
+      name: 'meridian_relay_links_down',
+      help: 'Of the relay links that this node pulls over: those through which nothing comes although the origin sends.',
+      labelNames: ['remote_node', 'remote_region'],
+      registers: [this.registry],
+      collect() {
+        this.reset();
+        for (const { role, node, region, down } of gauges()?.relayLinks ?? []) {
+          if (role === 'puller') this.inc({ remote_node: node, remote_region: region }, Number(down));
+        }
+      },
+    });
     new Gauge({
       name: 'meridian_relay_links',
       help: 'Open relay links by role and the node at the other end.',

@@ -26,6 +26,8 @@ export type LinkEnd =
   | 'peer-closed'
   | 'peer-forgot'
   | 'peer-gone'
+  /** Nothing came through the pipe any more. */
+  | 'pipe-dead'
   | 'room-closed'
   | 'media-closed';
 

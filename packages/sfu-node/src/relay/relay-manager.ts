@@ -14,6 +14,7 @@ import type { Cancel, Clock } from '../clock.ts';
 import type { Logger } from '../logger.ts';
 import { checkLinks, type LinkToCheck } from './liveness.ts';
 import { OriginLinks } from './origin-links.ts';
+import { PipeWatch, type WatchedLink } from './pipe-watch.ts';
 import { type LinkEnd, type OpenLink, PulledLink } from './pulled-link.ts';
 import { dataItem, mediaItem, type RelayItem } from './relay-item.ts';
 import type { Pull } from './wants.ts';
@@ -23,6 +24,11 @@ export interface RelayObserver {
   ended(role: 'puller' | 'origin', remote: NodeId, why: LinkEnd): void;
   setup(outcome: 'opened' | 'failed', remote: NodeId, ms: number): void;
 }
+
+/** Told to participants as the code of `relay-trouble` while a pipe carries nothing. */
+export const RELAY_SILENT = 'relay-silent';
+/** A node that is cut off does not answer at all: the judgement must not wait long for it. Milliseconds. */
+const SILENCE_ANSWER_MS = 1_500;
 
 export interface RelayManagerOptions {
   readonly media: MediaEngine;
@@ -47,7 +53,11 @@ export interface RelayLinkView {
   readonly end: RelayEnd;
   /** Both halves are up. */
   readonly ready: boolean;
+  /** Nothing comes through although the origin sends; only the puller can tell. */
+  readonly down: boolean;
 }
+
+const namesOf = ({ linkId, roomId, remoteNodeId }: WatchedLink) => ({ linkId, roomId, origin: remoteNodeId });
 
 /** Consecutive checks to which nobody listened before a link's other node counts as gone. */
 const MISSES_BEFORE_GONE = 3;
@@ -65,6 +75,7 @@ export class RelayManager {
   readonly #misses = new Map<NodeId, number>();
   readonly #troubleListeners = new Set<(trouble: { roomId: RoomId; origin: NodeId; code: string }) => void>();
   readonly #cancelChecks: Cancel;
+  readonly #watch: PipeWatch;
   #checking = false;
   #closed = false;
 
@@ -85,6 +96,28 @@ export class RelayManager {
       onLinkEnded: (link, why) => observer.ended('origin', link.puller, why),
     });
     this.#serve();
+    this.#watch = new PipeWatch({
+      clock: options.clock,
+      links: () => this.#watchedLinks(),
+      askSent: async (remote, linkIds) => {
+        const { sent = [] } = await inbox.request(
+          remote,
+          'relay.check',
+          { linkIds, traffic: true },
+          { ttlMs: SILENCE_ANSWER_MS },
+        );
+        return new Map(sent.map(({ linkId, bytes }) => [linkId, bytes]));
+      },
+      onDown: (link) => {
+        options.log.warn(namesOf(link), 'nothing comes over a relay link any more');
+        this.#tellTrouble(link.roomId, link.remoteNodeId, RELAY_SILENT);
+      },
+      onUp: (link) => options.log.info(namesOf(link), 'a relay link carries media again'),
+      onReopen: (link) => {
+        options.log.warn(namesOf(link), 'a silent relay link is opened anew');
+        this.#endLink(link.linkId, 'pipe-dead');
+      },
+    });
     this.#cancelChecks = options.clock.every(options.checkEveryMs ?? 5_000, () => void this.check());
   }
 
@@ -116,9 +149,7 @@ export class RelayManager {
         observer.ended('puller', origin, why);
       },
       onSetup: (outcome, ms) => observer.setup(outcome, origin, ms),
-      onTrouble: (code) => {
-        for (const listener of this.#troubleListeners) listener({ roomId, origin, code });
-      },
+      onTrouble: (code) => this.#tellTrouble(roomId, origin, code),
       onIdle: () => {
         if (this.#pulled.get(key) === pulled) this.#pulled.delete(key);
       },
@@ -178,11 +209,13 @@ export class RelayManager {
     for (const { link, roomId, origin } of this.#pulled.values()) {
       if (link === undefined) continue;
       const { linkId, openedAtMs, end, ready } = link;
-      views.push({ linkId, roomId, remoteNodeId: origin, role: 'puller', openedAtMs, end, ready });
+      const remoteNodeId = origin;
+      const down = this.#watch.isDown({ roomId, remoteNodeId });
+      views.push({ linkId, roomId, remoteNodeId, role: 'puller', openedAtMs, end, ready, down });
     }
     for (const { linkId, roomId, puller, openedAtMs, end } of this.#origin.all) {
       if (end === undefined) continue;
-      views.push({ linkId, roomId, remoteNodeId: puller, role: 'origin', openedAtMs, end, ready: true });
+      views.push({ linkId, roomId, remoteNodeId: puller, role: 'origin', openedAtMs, end, ready: true, down: false });
     }
     return views;
   }
@@ -229,6 +262,7 @@ export class RelayManager {
     if (this.#closed) return;
     this.#closed = true;
     this.#cancelChecks();
+    this.#watch.close();
     for (const pulled of [...this.#pulled.values()]) pulled.close('room-closed');
     this.#origin.closeAll();
     this.#troubleListeners.clear();
@@ -236,6 +270,37 @@ export class RelayManager {
 
   #ofRoom(roomId: RoomId): PulledLink[] {
     return [...this.#pulled.values()].filter((pulled) => pulled.roomId === roomId);
+  }
+
+  #tellTrouble(roomId: RoomId, origin: NodeId, code: string): void {
+    for (const listener of this.#troubleListeners) listener({ roomId, origin, code });
+  }
+
+  #watchedLinks(): WatchedLink[] {
+    return [...this.#pulled.values()].flatMap(({ link, roomId, origin }) =>
+      link?.ready && link.end.producerIds.length > 0
+        ? [
+            {
+              linkId: link.linkId,
+              roomId,
+              remoteNodeId: origin,
+              received: async () => (await link.end.traffic()).bytesReceived,
+            },
+          ]
+        : [],
+    );
+  }
+
+  /** What has gone into the pipes that the asker pulls over. */
+  async #sentTo(from: NodeId, linkIds: readonly LinkId[]): Promise<NonNullable<BusReplyData<'relay.check'>['sent']>> {
+    const readings = await Promise.all(
+      linkIds.map(async (linkId) => {
+        const link = this.#origin.find(linkId);
+        const traffic = link?.puller === from ? await link.end?.traffic().catch(() => undefined) : undefined;
+        return traffic === undefined ? [] : [{ linkId, bytes: traffic.bytesSent }];
+      }),
+    );
+    return readings.flat();
   }
 
   #endLink(linkId: LinkId, why: LinkEnd): void {
@@ -255,8 +320,9 @@ export class RelayManager {
       if (this.remoteOf(linkId) === from) this.#endLink(linkId, 'peer-closed');
       return {};
     });
-    inbox.handle('relay.check', async ({ linkIds }, { from }) => ({
+    inbox.handle('relay.check', async ({ linkIds, traffic }, { from }) => ({
       unknown: linkIds.filter((linkId) => this.remoteOf(linkId) !== from),
+      ...(traffic ? { sent: await this.#sentTo(from, linkIds) } : {}),
     }));
     inbox.handle('relay.list', async () => ({ links: await this.#describeAll() }));
     const withLink = (linkId: LinkId, from: NodeId, use: (pulled: PulledLink) => void) => {
@@ -284,7 +350,7 @@ export class RelayManager {
 
   async #describeAll(): Promise<BusReplyData<'relay.list'>['links']> {
     const described = await Promise.all(
-      this.links().map(async ({ end, linkId, roomId, remoteNodeId, role, openedAtMs }) => {
+      this.links().map(async ({ end, linkId, roomId, remoteNodeId, role, openedAtMs, down }) => {
         const stats = await end.stats().catch(() => undefined);
         if (stats === undefined) return [];
         return [
@@ -301,6 +367,7 @@ export class RelayManager {
             bytesSent: stats.bytesSent,
             bytesReceived: stats.bytesReceived,
             openedAtMs,
+            down,
           },
         ];
       }),

@@ -219,6 +219,19 @@ export class FakeRelayEnd extends FakeEmitter<Events> implements RelayEnd {
     };
   }
 
+  /** What the pipe has carried. It grows by itself with each look, unless a test lets it stand still. */
+  readonly carried = { bytesSent: 0, bytesReceived: 0 };
+  flows = true;
+
+  async traffic(): Promise<{ bytesSent: number; bytesReceived: number }> {
+    this.#assertOpen();
+    if (this.flows) {
+      this.carried.bytesSent += 1_000;
+      this.carried.bytesReceived += 1_000;
+    }
+    return { ...this.carried };
+  }
+
   close(): void {
     if (this.closed) return;
     this.closed = true;
