@@ -49,6 +49,17 @@ export const list = z.string().transform((value) =>
     .filter((part) => part !== ''),
 );
 
+const PROXY_WORDS = ['loopback', 'linklocal', 'uniquelocal'];
+/** Whose X-Forwarded-For is believed, as fastify's `trustProxy` takes it. */
+export const proxies = list.pipe(
+  z.array(
+    z.union(
+      [z.enum(PROXY_WORDS), z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()],
+      `must hold addresses, ranges such as 10.0.0.0/8, or the words ${PROXY_WORDS.join(', ')}`,
+    ),
+  ),
+);
+
 /** `MERIDIAN_` + SNAKE_CASE of the setting's camelCase name. */
 export const variableOf = (name: string): string => `MERIDIAN_${name.replace(/([A-Z])/g, '_$1').toUpperCase()}`;
 

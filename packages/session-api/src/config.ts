@@ -5,6 +5,7 @@ import {
   list,
   MeridianError,
   optionalText,
+  proxies,
   readConfig,
   setting,
   text,
@@ -17,15 +18,6 @@ const httpUrl = z
   .regex(/^https?:\/\/[^\s/?#]+\/?$/, 'must be the origin alone, such as https://meet.example.org')
   .transform((url) => url.replace(/\/$/, ''));
 
-const PROXY_WORDS = ['loopback', 'linklocal', 'uniquelocal'];
-const proxies = list.pipe(
-  z.array(
-    z.union(
-      [z.enum(PROXY_WORDS), z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()],
-      `must hold addresses, ranges such as 10.0.0.0/8, or the words ${PROXY_WORDS.join(', ')}`,
-    ),
-  ),
-);
 const iceUrls = (schemes: string) =>
   list.pipe(z.array(z.string().regex(new RegExp(`^(${schemes}):[^\\s,]+$`), `must hold ${schemes}: URLs`)));
 

@@ -1,11 +1,13 @@
 import {
   type ConfigOf,
   decimal,
+  flag,
   integer,
   list,
   MeridianError,
   NodeId,
   optionalText,
+  proxies,
   Region,
   setting,
   text,
@@ -37,6 +39,11 @@ export const settings = {
     "Who has to have issued the tokens: the session service's MERIDIAN_PUBLIC_URL. Empty takes any issuer whose key is in the list.",
     { fallback: '' },
   ),
+  serviceUrl: setting(
+    z.union([z.literal('').transform(() => undefined), httpUrl.transform((url) => url.replace(/\/$/, ''))]),
+    'Address of the session service for this node, which renews the tokens of its sessions there. Empty: where the keys are.',
+    { fallback: '' },
+  ),
   httpHost: setting(text, 'Address the HTTP and WebSocket server listens on.', { fallback: '127.0.0.1' }),
   httpPort: setting(integer(0, 65_535), 'Its port; 0 takes a free one.', { fallback: '8081' }),
   redisUrl: setting(
@@ -57,6 +64,41 @@ export const settings = {
   allowedOrigins: setting(list, 'Origins of pages that may connect, separated by commas; * allows all.', {
     fallback: '*',
   }),
+  trustProxy: setting(
+    proxies,
+    'Proxies whose X-Forwarded-For is believed: addresses or ranges, separated by commas, or loopback, linklocal, uniquelocal. Empty believes none; behind a proxy all clients then count as one address.',
+    { fallback: '' },
+  ),
+  connectionsPerAddress: setting(
+    integer(0, 1_000_000),
+    'WebSockets that one address (IPv6: one /64) may have open; 0 for any number.',
+    { fallback: '256' },
+  ),
+  unattachedPerAddress: setting(integer(1, 1_000_000), 'Of these, such as have no session yet.', { fallback: '64' }),
+  maxUnattached: setting(integer(1, 1_000_000), 'WebSockets on the node that have no session yet.', {
+    fallback: '1000',
+  }),
+  attachTimeoutMs: setting(integer(100, 600_000), 'How long a WebSocket may take to get a session, ms.', {
+    fallback: '10000',
+  }),
+  requestTimeoutMs: setting(
+    integer(100, 600_000),
+    'How long the head of an HTTP request, and of a WebSocket upgrade, may take to arrive, ms.',
+    { fallback: '10000' },
+  ),
+  sessionsPerUser: setting(integer(0, 100_000), 'Sessions that one user may have on this node; 0 for any number.', {
+    fallback: '20',
+  }),
+  pinSessionAddress: setting(
+    flag,
+    'Refuse a session token that is used from another address than before (true), or only report it (false)? Phones change networks.',
+    { fallback: 'false' },
+  ),
+  kickBanMs: setting(
+    integer(0, 86_400_000),
+    'How long somebody who was kicked is kept out of the room, ms; an invitation of after that ends it.',
+    { fallback: '60000' },
+  ),
   workers: setting(integer(0, 256), 'mediasoup workers; 0 is one per core.', { fallback: '0' }),
   rtcListenIp: setting(text, 'Address that client media arrives on.', { fallback: '0.0.0.0' }),
   rtcAnnouncedAddress: setting(optionalText, 'Address or host name told to clients; empty is the listen address.', {

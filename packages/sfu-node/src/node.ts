@@ -9,6 +9,7 @@ import type { Cancel, Clock } from './clock.ts';
 import type { NodeConfig } from './config.ts';
 import type { Services } from './handlers/context.ts';
 import type { Readiness } from './http/routes.ts';
+import { Gate } from './limits/gate.ts';
 import type { Logger } from './logger.ts';
 import { MediaMeter } from './metrics/media-meter.ts';
 import type { NodeMetrics } from './metrics/node-metrics.ts';
@@ -22,6 +23,7 @@ import { Handovers } from './sessions/handovers.ts';
 import { Resumption } from './sessions/resume.ts';
 import { RevokedTokens } from './sessions/revocations.ts';
 import { Sessions } from './sessions/sessions.ts';
+import { serviceUrlOf, TokenRenewals } from './sessions/token-renewals.ts';
 import { Attachments } from './signalling/attach.ts';
 import { Lanes } from './signalling/lanes.ts';
 import { encodeNotification } from './signalling/outbox.ts';
@@ -52,6 +54,12 @@ export interface SfuNodeCore {
 }
 
 const METER_EVERY_MS = 5_000;
+
+/**
+ * The service places nobody beyond `maxSessions`. What comes nevertheless was placed by an older view of the load, or goes
+ * by itself to a node it likes: a tenth more is taken, then nobody.
+ */
+const hardLimitOf = (maxSessions: number): number => maxSessions + Math.max(2, Math.ceil(maxSessions / 10));
 /** Longer than the former half of a move lasts: until its end has reached everybody, milliseconds. */
 const LINGER_MS = 5_000;
 /** Longest time for which a page that took a session over may take to join before its place is seen empty, milliseconds. */
@@ -168,6 +176,12 @@ export function createNode(options: NodeOptions): SfuNodeCore {
       }
     },
   });
+  const renewals = new TokenRenewals({
+    serviceUrl: config.serviceUrl ?? serviceUrlOf(config.jwksUrl),
+    clock,
+    random,
+    onOutcome: (outcome) => metrics.tokenRenewal(outcome),
+  });
   const services: Services = {
     nodeId,
     config,
@@ -179,6 +193,7 @@ export function createNode(options: NodeOptions): SfuNodeCore {
     ender,
     handovers,
     resumption,
+    renewals,
     revoked,
     rooms,
     relays,
@@ -189,10 +204,26 @@ export function createNode(options: NodeOptions): SfuNodeCore {
     chat,
     joins: new Lanes(),
   };
+  const gate = new Gate({
+    limits: {
+      connectionsPerAddress: config.connectionsPerAddress,
+      unattachedPerAddress: config.unattachedPerAddress,
+      unattached: config.maxUnattached,
+      attachTimeoutMs: config.attachTimeoutMs,
+      sessionsPerUser: config.sessionsPerUser,
+      sessions: hardLimitOf(config.maxSessions),
+      pinAddress: config.pinSessionAddress,
+    },
+    clock,
+    log,
+    metrics,
+    sessions,
+  });
   const attachments = new Attachments({
     services,
     leases: cluster.leases,
     log,
+    gate,
     refusal: () => {
       if (!accepting) return new MeridianError('node-draining');
       if (announcement?.announced !== true) return new MeridianError('cluster-unavailable');
@@ -217,6 +248,7 @@ export function createNode(options: NodeOptions): SfuNodeCore {
     participants: sessions.joined,
     suspended: sessions.suspended,
     connections: attachments.size,
+    unattached: gate.unattached,
     openChores: chores.size,
     redisUp: cluster.status === 'up',
     announced: announcement?.announced === true,

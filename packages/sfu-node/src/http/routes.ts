@@ -28,6 +28,18 @@ export interface HttpOptions {
   readonly beforeMetrics: () => Promise<void>;
 }
 
+const BODY_LIMIT_BYTES = 1_024;
+/** Longer than a balancer keeps idle connections (60 s is usual), so that it never sends into a closed one. */
+const KEEP_ALIVE_MS = 72_000;
+/** There are no pages here: nothing may be run, framed or guessed. */
+const HEADERS = {
+  'content-security-policy': "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  'permissions-policy': 'camera=(), microphone=(), geolocation=()',
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+};
+
 /** /ws for clients, /probe for their RTT, /healthz, /readyz and /metrics for operators. */
 export async function createHttpServer(options: HttpOptions): Promise<FastifyInstance> {
   const { config, log, metrics, attachments, readiness, beforeMetrics } = options;
@@ -36,6 +48,25 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
     loggerInstance,
     logController: new LogController({ disableRequestLogging: true }),
     forceCloseConnections: true,
+    trustProxy: config.trustProxy.length > 0 ? [...config.trustProxy] : false,
+    // Nobody sends bodies here.
+    bodyLimit: BODY_LIMIT_BYTES,
+    requestTimeout: config.requestTimeoutMs,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    http: {
+      headersTimeout: config.requestTimeoutMs,
+      // Node looks for late requests this often.
+      connectionsCheckingInterval: Math.min(1_000, config.requestTimeoutMs),
+    },
+  });
+  const secure = config.publicWsUrl.startsWith('wss:');
+  app.addHook('onRequest', async (_request, reply) => {
+    reply.headers(secure ? { ...HEADERS, 'strict-transport-security': 'max-age=31536000' } : HEADERS);
+  });
+  app.setErrorHandler((thrown, _request, reply) => {
+    const error = errorOf(thrown);
+    if (error.status >= 500) log.error({ err: thrown }, 'an HTTP request failed');
+    return reply.code(error.status).send({ error: error.toPublicBody() });
   });
   await app.register(websocket, {
     options: {
@@ -54,7 +85,7 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
     const error = new MeridianError('not-found');
     return reply.code(error.status).send({ error: error.toPublicBody() });
   });
-  app.get('/ws', { websocket: true }, (socket, request) => attachments.accept(socket, request.headers));
+  app.get('/ws', { websocket: true }, (socket, request) => attachments.accept(socket, request.headers, request.ip));
   app.get('/probe', async (_request, reply) =>
     reply
       .header('access-control-allow-origin', '*')
@@ -89,4 +120,15 @@ function mayRead(token: string | undefined, authorization: string | undefined): 
   const given = Buffer.from(authorization ?? '');
   const wanted = Buffer.from(`Bearer ${token}`);
   return given.length === wanted.length && timingSafeEqual(given, wanted);
+}
+
+/** What the framework refuses (a body that is too large, a broken URL) in our words. */
+function errorOf(thrown: unknown): MeridianError {
+  if (thrown instanceof MeridianError) return thrown;
+  const status = typeof thrown === 'object' && thrown !== null && 'statusCode' in thrown ? thrown.statusCode : 500;
+  if (status === 413) return new MeridianError('payload-too-large', { cause: thrown });
+  if (typeof status === 'number' && status >= 400 && status < 500) {
+    return new MeridianError('bad-request', { cause: thrown });
+  }
+  return new MeridianError('internal', { cause: thrown });
 }

@@ -22,6 +22,7 @@ export interface NodeGauges {
   readonly participants: number;
   readonly suspended: number;
   readonly connections: number;
+  readonly unattached: number;
   readonly producers: number;
   readonly consumers: number;
   readonly transports: number;
@@ -185,6 +186,11 @@ export class NodeMetrics {
     'Lost connections that came back: resumed, refused (the session is over or somebody else has it), or why not.',
     ['outcome'],
   );
+  readonly #renewals = this.#counter(
+    'token_renewals_total',
+    "Renewals of sessions' tokens: renewed, refused, or failed and tried again.",
+    ['outcome'],
+  );
   readonly #requests = this.#histogram(
     'request_seconds',
     'Signalling requests by method and outcome.',
@@ -196,6 +202,14 @@ export class NodeMetrics {
     'event',
   ]);
   readonly #rateLimited = this.#counter('ws_rate_limited_total', 'Frames refused because there were too many.', []);
+  readonly #gate = this.#counter('gate_refused_total', 'Connections refused by a limit, by the code of the error.', [
+    'code',
+  ]);
+  readonly #addresses = this.#counter(
+    'session_address_changes_total',
+    'Session tokens that were used from another address than before.',
+    ['outcome'],
+  );
   readonly #closes = this.#counter('ws_closes_total', 'Closed connections by close code.', ['code']);
   readonly #ends = this.#counter('session_ends_total', 'Ended attachments by reason.', ['reason']);
   readonly #moves = this.#counter(
@@ -240,6 +254,18 @@ export class NodeMetrics {
 
   resumed(outcome: 'resumed' | 'refused' | NotResumable): void {
     this.#resumes.inc({ outcome });
+  }
+
+  gateRefused(code: ErrorCode): void {
+    this.#gate.inc({ code });
+  }
+
+  addressChanged(outcome: 'noticed' | 'refused'): void {
+    this.#addresses.inc({ outcome });
+  }
+
+  tokenRenewal(outcome: 'renewed' | 'refused' | 'failed'): void {
+    this.#renewals.inc({ outcome });
   }
 
   request(method: RequestMethod, outcome: 'ok' | ErrorCode, ms: number): void {
@@ -315,6 +341,7 @@ export class NodeMetrics {
       (now) => now.suspended,
     );
     simple('connections', 'Open WebSockets.', (now) => now.connections);
+    simple('connections_unattached', 'Open WebSockets without a session.', (now) => now.unattached);
     simple('producers', 'Producers, relayed ones included.', (now) => now.producers);
     simple('consumers', 'Consumers, those of relays included.', (now) => now.consumers);
     simple('transports', 'WebRTC and pipe transports.', (now) => now.transports);

@@ -1,4 +1,4 @@
-import type { SessionId } from '@meridian/protocol';
+import type { SessionId, UserId } from '@meridian/protocol';
 import type { Session } from './session.ts';
 
 /** The sessions that are attached to this node: one per session id, the newest. */
@@ -25,6 +25,17 @@ export class Sessions {
     let count = 0;
     for (const { phase } of this.#byId.values()) if (phase === 'suspended') count += 1;
     return count;
+  }
+
+  /** Sessions of that user. */
+  countOf(userId: UserId): number {
+    let count = 0;
+    for (const { claims } of this.#byId.values()) if (claims.sub === userId) count += 1;
+    return count;
+  }
+
+  has(sessionId: SessionId): boolean {
+    return this.#byId.has(sessionId);
   }
 
   find(sessionId: SessionId): Session | undefined {

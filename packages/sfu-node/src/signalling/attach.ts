@@ -11,6 +11,7 @@ import {
 import { offeredProtocols, originAllowed, resumePointOf, sessionTokenOf } from '../auth/handshake.ts';
 import type { Services } from '../handlers/context.ts';
 import { prepareRequest } from '../handlers/table.ts';
+import type { Gate, Visit } from '../limits/gate.ts';
 import type { Logger } from '../logger.ts';
 import { Session, type SessionBelongings } from '../sessions/session.ts';
 import { TokenBucket } from '../token-bucket.ts';
@@ -22,9 +23,13 @@ export interface AttachmentOptions {
   readonly services: Services;
   readonly leases: SessionLeases;
   readonly log: Logger;
+  readonly gate: Gate;
   /** Why nobody may attach now; undefined when they may. */
   readonly refusal: () => MeridianError | undefined;
 }
+
+/** A refused peer that does not answer the close frame is cut, milliseconds. */
+const REFUSED_CLOSE_MS = 1_000;
 
 /**
  * Takes WebSockets in: token, lease, `welcome`; from then on frames of an attached session. Who names where it left off
@@ -43,10 +48,22 @@ export class Attachments {
     return this.#open.size;
   }
 
-  accept(webSocket: ServerWebSocket, headers: IncomingHttpHeaders): void {
-    const { services, log } = this.#options;
+  /** @param address of the peer, as far as proxies are believed; peers within the process have none */
+  accept(webSocket: ServerWebSocket, headers: IncomingHttpHeaders, address?: string): void {
+    const { gate, services, log } = this.#options;
     const { config, clock, metrics, ender, resumption } = services;
     let session: Session | undefined;
+    let visit: Visit | undefined;
+    try {
+      if (address !== undefined) visit = gate.enter(address, (error) => connection.close(error.code));
+    } catch (thrown) {
+      const { code, closeCode } = MeridianError.from(thrown);
+      metrics.attached(code);
+      webSocket.on('close', (closed) => metrics.closed(closed));
+      webSocket.close(closeCode, code);
+      clock.after(REFUSED_CLOSE_MS, () => webSocket.terminate());
+      return;
+    }
     const connection: Connection = new Connection({
       socket: signallingSocket(webSocket),
       clock,
@@ -76,13 +93,17 @@ export class Attachments {
     webSocket.on('close', (code) => {
       this.#open.delete(connection);
       connection.lost();
+      visit?.left();
       metrics.closed(code);
       if (session !== undefined) resumption.lost(session);
     });
-    this.#attach(connection, headers, (attached) => {
+    this.#attach(connection, headers, visit, (attached) => {
       session = attached;
     }).then(
-      () => metrics.attached('ok'),
+      () => {
+        visit?.attached();
+        metrics.attached('ok');
+      },
       (thrown: unknown) => {
         const error = MeridianError.from(thrown);
         metrics.attached(error.code);
@@ -98,6 +119,7 @@ export class Attachments {
   async #attach(
     connection: Connection,
     headers: IncomingHttpHeaders,
+    visit: Visit | undefined,
     owned: (session: Session) => void,
   ): Promise<void> {
     const { services, refusal } = this.#options;
@@ -106,15 +128,17 @@ export class Attachments {
     if (!originAllowed(config.allowedOrigins, headers.origin)) throw new MeridianError('origin-refused');
     const offered = offeredProtocols(headers['sec-websocket-protocol']);
     const point = resumePointOf(offered);
-    const claims = await tokens.session(sessionTokenOf(offered));
+    const sessionToken = sessionTokenOf(offered);
+    const claims = await tokens.session(sessionToken);
     metrics.attachStep('verify', clock.now() - startedMs);
     if (services.revoked.isRevoked(claims)) throw new MeridianError('token-revoked');
+    visit?.verified(claims);
     // A page that is gone already must not raise the epoch of the one that came after it.
     if (connection.closed) throw new MeridianError('session-lost');
     if (point === undefined || !this.#resume(connection, claims, point, owned)) {
       const refused = refusal();
       if (refused !== undefined) throw refused;
-      await this.#attachAnew(connection, claims, owned);
+      this.#keepTokenFresh(await this.#attachAnew(connection, claims, owned), sessionToken);
     }
     metrics.attachStep('total', clock.now() - startedMs);
   }
@@ -154,7 +178,7 @@ export class Attachments {
     connection: Connection,
     claims: SessionTokenClaims,
     owned: (session: Session) => void,
-  ): Promise<void> {
+  ): Promise<Session> {
     const { services, leases, log } = this.#options;
     const { clock, metrics, sessions, ender } = services;
     const session = this.#newSession(connection, claims, log.child({ sessionId: claims.sid }));
@@ -178,6 +202,23 @@ export class Attachments {
     session.dialogue.begin(connection, this.#welcome(session, lease.epoch, false));
     connection.serve(session.dialogue);
     session.log.info({ epoch: lease.epoch }, 'attached');
+    return session;
+  }
+
+  /** Over all connections of the session; the next one may come with the newest token or the one before. */
+  #keepTokenFresh({ claims, dialogue, belongings, log }: Session, sessionToken: string): void {
+    const { renewals, ender } = this.#options.services;
+    void renewals.keepFresh({
+      sessionToken,
+      issuedAtMs: claims.iat * 1_000,
+      expiresAtMs: claims.exp * 1_000,
+      signal: dialogue.signal,
+      log,
+      onRenewed: (token) => dialogue.notify('session-token', token),
+      onRevoked: () => {
+        if (belongings.owner !== undefined) void ender.endAttachment(belongings.owner, 'token-revoked');
+      },
+    });
   }
 
   #newSession(connection: Connection, claims: SessionTokenClaims, log: Logger): Session {
