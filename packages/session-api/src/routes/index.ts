@@ -16,6 +16,7 @@ import { updateRoom } from './rooms/update.ts';
 import { createSession } from './sessions/create.ts';
 import { joinRoom } from './sessions/join.ts';
 import { nodes } from './sessions/nodes.ts';
+import { renewSession } from './sessions/renew.ts';
 import { changePassword } from './users/change-password.ts';
 import { guest } from './users/guest.ts';
 import { login } from './users/login.ts';
@@ -46,6 +47,7 @@ export const routes: readonly Route[] = [
   messages,
   nodes,
   createSession,
+  renewSession,
   joinRoom,
   jwks,
   healthz,

@@ -15,6 +15,7 @@ import type { Resumption } from '../sessions/resume.ts';
 import type { RevokedTokens } from '../sessions/revocations.ts';
 import type { Session } from '../sessions/session.ts';
 import type { Sessions } from '../sessions/sessions.ts';
+import type { TokenRenewals } from '../sessions/token-renewals.ts';
 import type { Lanes, Order } from '../signalling/lanes.ts';
 
 /** What handlers work with. */
@@ -32,6 +33,7 @@ export interface Services {
   readonly sessions: Sessions;
   readonly ender: SessionEnder;
   readonly resumption: Resumption;
+  readonly renewals: TokenRenewals;
   /** Participants on their way to another node. */
   readonly handovers: Handovers;
   /** Who was logged out everywhere. */

@@ -57,7 +57,7 @@ export class Dialogue {
   #epochs: { readonly first: Epoch; readonly last: Epoch } | undefined;
   /** A frame came over the present connection: the client knows its epoch. */
   #heard = false;
-  #closed = false;
+  readonly #over = new AbortController();
 
   constructor(options: DialogueOptions) {
     this.#options = options;
@@ -67,7 +67,12 @@ export class Dialogue {
   }
 
   get closed(): boolean {
-    return this.#closed;
+    return this.#over.signal.aborted;
+  }
+
+  /** Aborts when it is closed. */
+  get signal(): AbortSignal {
+    return this.#over.signal;
   }
 
   /** Was one of its connections of this epoch? */
@@ -81,7 +86,7 @@ export class Dialogue {
   }
 
   canReplay(seq: number): boolean {
-    return !this.#closed && this.#outbox.canReplay(seq);
+    return !this.closed && this.#outbox.canReplay(seq);
   }
 
   notify<N extends NotificationName>(event: N, data: NotificationData<N>): void {
@@ -89,7 +94,7 @@ export class Dialogue {
   }
 
   send(notification: EncodedNotification): void {
-    if (this.#closed) return;
+    if (this.closed) return;
     this.#options.observer.frame('out', 'ntf');
     this.#outbox.notify(notification);
   }
@@ -136,7 +141,7 @@ export class Dialogue {
   /** Runs a request, or answers it again. Never rejects. */
   async request(id: number, name: string, data: unknown): Promise<void> {
     const { clock, limits, observer, prepare, onFailure } = this.#options;
-    if (this.#closed) return;
+    if (this.closed) return;
     if (!isRequestMethod(name)) {
       this.refuse(id, new MeridianError('unknown-message'));
       return;
@@ -187,7 +192,7 @@ export class Dialogue {
 
   /** Idempotent. What runs still runs to its end; nobody hears of it. */
   close(): void {
-    this.#closed = true;
+    this.#over.abort();
     this.#line = undefined;
     this.#outbox.close();
   }
@@ -199,7 +204,7 @@ export class Dialogue {
   }
 
   #answer(id: number, frame: Extract<ServerFrame, { t: 'res' | 'err' }>): void {
-    if (this.#closed) return;
+    if (this.closed) return;
     this.#options.observer.frame('out', frame.t);
     const text = JSON.stringify(frame);
     this.#answers.answer(id, text, this.#outbox.lastSeq);

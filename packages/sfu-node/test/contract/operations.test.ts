@@ -121,7 +121,7 @@ describe('a window for coming back', () => {
   test('a participant whose connection is lost stays for a while, marked as reconnecting, then leaves', async () => {
     const node = await cluster.startNode('resume-1', {
       media: new FakeMediaEngine(),
-      env: { MERIDIAN_RESUME_WINDOW_MS: '500' },
+      env: { MERIDIAN_RESUME_WINDOW_MS: '500', MERIDIAN_RECONNECTING_AFTER_MS: '100' },
     });
     const room = roomId('window');
     const [ann, bob] = [await cluster.join(node, 'resume-1', room), await cluster.join(node, 'resume-1', room)];
