@@ -1,38 +1,64 @@
-import { isMeridianError, MeridianError } from '@meridian/protocol';
+import { isMeridianError, MeridianError, type Participant, type RoomId } from '@meridian/protocol';
 import { pause } from '../clock.ts';
 import { requireGrant } from '../rooms/grants.ts';
-import { free, type Handler } from './context.ts';
+import { free, type Handler, type Services } from './context.ts';
 
 /** Whoever kicks waits for the room's state no longer than this, milliseconds. */
 const STATE_MS = 1_000;
 
-/** A moderator removes a participant, wherever it sits. */
+/**
+ * A moderator removes somebody, wherever they sit: all sessions of that user leave the room, and the user is kept out
+ * for a while. Of their own sessions moderators remove the named one alone, and nobody is kept out.
+ */
 export const kick: Handler<'kick'> = {
   order: () => free,
   async handle({ sessionId }, { services, session }) {
     const { participant } = session;
-    const { roomId, room } = participant;
+    const { roomId } = participant;
     requireGrant(participant.grants, 'moderate');
     const target = services.rooms.find(roomId)?.participant(sessionId);
     if (target === undefined) throw new MeridianError('not-found', { message: 'Nobody of that id is in the room.' });
-    const { nodeId, epoch } = target;
-    session.log.info({ roomId: room.roomId, kicked: sessionId, nodeId }, 'kick');
-    if (nodeId === services.nodeId) {
-      const ownEpoch = services.rooms.find(roomId)?.ownEpoch(sessionId, epoch) ?? epoch;
-      const told = services.ender.endSession(sessionId, ownEpoch, 'kicked');
-      // Gone it is at once; the room's state hears of it when Redis is there.
-      const late = new AbortController();
-      await Promise.race([told, pause(services.clock, STATE_MS, late.signal)]);
-      late.abort();
-      return {};
-    }
-    try {
-      await services.inbox.request(nodeId, 'session.end', { roomId, sessionId, epoch, reason: 'kicked' });
-    } catch (error) {
-      if (!isMeridianError(error, 'node-unknown') && !isMeridianError(error, 'deadline-exceeded')) throw error;
-      // Its node does not answer: out of the room's state at least. The node ends it when it hears of that.
-      await services.roomState.leave({ roomId, sessionId, epoch, reason: 'kicked' });
-    }
+    session.log.info({ roomId, kicked: sessionId, userId: target.userId, nodeId: target.nodeId }, 'kick');
+    if (target.userId === participant.self.userId) await removeOne(services, roomId, target);
+    else await removeUser(services, roomId, target);
     return {};
   },
 };
+
+async function removeUser(services: Services, roomId: RoomId, { userId }: Participant): Promise<void> {
+  const { rooms, nodeId, roomState, config, chores } = services;
+  const expel = () => roomState.expel({ roomId, who: { userId }, reason: 'kicked', forMs: config.kickBanMs });
+  const here = (rooms.find(roomId)?.participants ?? []).filter((one) => one.userId === userId && one.nodeId === nodeId);
+  if (here.length === 0) {
+    await expel();
+    return;
+  }
+  const ended = here.map((one) => endHere(services, roomId, one));
+  await shortly(services, Promise.all([...ended, chores.run(`kick:${roomId}:${userId}`, expel)]));
+}
+
+async function removeOne(services: Services, roomId: RoomId, target: Participant): Promise<void> {
+  const { nodeId, sessionId, epoch } = target;
+  if (nodeId === services.nodeId) {
+    await shortly(services, endHere(services, roomId, target));
+    return;
+  }
+  try {
+    await services.inbox.request(nodeId, 'session.end', { roomId, sessionId, epoch, reason: 'kicked' });
+  } catch (error) {
+    if (!isMeridianError(error, 'node-unknown') && !isMeridianError(error, 'deadline-exceeded')) throw error;
+    // Its node does not answer: out of the room's state at least. The node ends it when it hears of that.
+    await services.roomState.leave({ roomId, sessionId, epoch, reason: 'kicked' });
+  }
+}
+
+function endHere({ rooms, ender }: Services, roomId: RoomId, { sessionId, epoch }: Participant): Promise<boolean> {
+  return ender.endSession(sessionId, rooms.find(roomId)?.ownEpoch(sessionId, epoch) ?? epoch, 'kicked');
+}
+
+/** Gone they are at once; the room's state hears of it when Redis is there. */
+async function shortly({ clock }: Services, told: Promise<unknown>): Promise<void> {
+  const late = new AbortController();
+  await Promise.race([told, pause(clock, STATE_MS, late.signal)]);
+  late.abort();
+}
