@@ -6,7 +6,14 @@ import { fileURLToPath } from 'node:url';
 import { eventually } from '@meridian/harness';
 import type { Browser } from 'playwright-core';
 import { expect, onTestFailed } from 'vitest';
-import { createRoom, LocalCluster, launchChromium, Person, type PersonOptions } from '../../src/index.ts';
+import {
+  createRoom,
+  LocalCluster,
+  type LocalClusterOptions,
+  launchChromium,
+  Person,
+  type PersonOptions,
+} from '../../src/index.ts';
 
 const webDir = fileURLToPath(new URL('../../../web/dist', import.meta.url));
 
@@ -24,13 +31,16 @@ export interface Stage {
   close(): Promise<void>;
 }
 
-export async function openStage(options: { fps?: number } = {}): Promise<Stage> {
+export async function openStage(
+  options: { fps?: number } & Pick<LocalClusterOptions, 'nodeEnv' | 'nodeEnvOf'> = {},
+): Promise<Stage> {
   if (!existsSync(join(webDir, 'index.html'))) {
     throw new Error('the web app is not built: run `pnpm --filter @meridian/web build` first');
   }
   const dataDir = await mkdtemp(join(tmpdir(), 'meridian-e2e-'));
-  const cluster = await LocalCluster.start({ dataDir, webDir });
-  const browser = await launchChromium({ fps: options.fps ?? 15 });
+  const { fps = 15, ...services } = options;
+  const cluster = await LocalCluster.start({ dataDir, webDir, ...services });
+  const browser = await launchChromium({ fps });
   const people: Person[] = [];
   const keep = (person: Person): Person => {
     people.push(person);
