@@ -182,6 +182,9 @@ export class LocalCluster {
               MERIDIAN_JWKS_URL: `http://127.0.0.1:${port.http}/.well-known/jwks.json`,
               MERIDIAN_ISSUER: options.sessionApiEnv?.MERIDIAN_PUBLIC_URL ?? url,
               MERIDIAN_ALLOWED_ORIGINS: '*',
+              // Everybody comes from this machine here.
+              MERIDIAN_CONNECTIONS_PER_ADDRESS: '0',
+              MERIDIAN_UNATTACHED_PER_ADDRESS: '1000',
               MERIDIAN_WORKERS: String(options.workersPerNode ?? 1),
               MERIDIAN_RTC_LISTEN_IP: announce === '127.0.0.1' ? '127.0.0.1' : '0.0.0.0',
               MERIDIAN_RTC_ANNOUNCED_ADDRESS: announce,
