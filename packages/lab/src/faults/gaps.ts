@@ -2,7 +2,7 @@
 export interface Outage {
   /** Longest time without anything new, of those that touch the time after the fault. */
   readonly gapMs: number;
-  /** From the fault to the end of the last gap longer than `SIGNIFICANT_MS`: back for good. 0 without such a gap. */
+  /** From the fault until it was back to stay: the end of the gaps longer than `SIGNIFICANT_MS`. 0 without such a gap. */
   readonly backAfterMs: number;
   /** Longest time without anything new before the fault: what is usual on this machine. */
   readonly usualGapMs: number;
@@ -10,6 +10,9 @@ export interface Outage {
 
 /** A shorter pause is a stutter and not media that is gone. Milliseconds. */
 export const SIGNIFICANT_MS = 300;
+
+/** Back to stay: for so long there is no such gap again. Milliseconds. */
+export const STEADY_MS = 2_000;
 
 export interface Window {
   readonly fromMs: number;
@@ -57,10 +60,14 @@ function outageOf(gaps: readonly Gap[], { faultMs }: Window): Outage {
   const length = ({ fromMs, toMs }: Gap) => toMs - fromMs;
   const before = gaps.filter(({ toMs }) => toMs <= faultMs);
   const after = gaps.filter(({ toMs }) => toMs > faultMs);
-  const lastSignificant = after.filter((gap) => length(gap) > SIGNIFICANT_MS).at(-1);
+  let backMs: number | undefined;
+  for (const gap of after.filter((one) => length(one) > SIGNIFICANT_MS)) {
+    if (backMs !== undefined && gap.fromMs - backMs > STEADY_MS) break;
+    backMs = gap.toMs;
+  }
   return {
     gapMs: Math.max(0, ...after.map(length)),
-    backAfterMs: lastSignificant === undefined ? 0 : lastSignificant.toMs - faultMs,
+    backAfterMs: backMs === undefined ? 0 : backMs - faultMs,
     usualGapMs: Math.max(0, ...before.map(length)),
   };
 }

@@ -48,12 +48,15 @@ export async function joinsAreRefused(call: Call, userToken: string): Promise<st
 }
 
 /** @throws Error unless somebody new gets in in the end, and out again */
-export async function newcomersGetIn(call: Call, withinMs = 20_000): Promise<void> {
+export async function newcomersGetIn(
+  call: Call,
+  { withinMs = 20_000, ...who }: { withinMs?: number; userToken?: string; region?: string } = {},
+): Promise<void> {
   await eventually(
     'somebody new gets in',
     async () => {
       const { url } = call.stage.cluster;
-      const light = await LightParticipant.join({ url, room: call.slug, name: 'Newcomer' });
+      const light = await LightParticipant.join({ url, room: call.slug, name: 'Newcomer', ...who });
       await light.leave();
     },
     { withinMs, everyMs: 250 },

@@ -27,6 +27,8 @@ export interface LightJoinOptions {
   readonly room: string;
   readonly name: string;
   readonly region?: string;
+  /** Of a user who is known already; a new guest is entered without it. */
+  readonly userToken?: string;
 }
 
 /** A participant that speaks the signalling and moves no media: for counting and for load. */
@@ -54,7 +56,7 @@ export class LightParticipant {
 
   /** The whole token chain and the join. @throws MeridianError as the servers answered. */
   static async join(options: LightJoinOptions): Promise<LightParticipant> {
-    const userToken = await enterAsGuest(options.url, options.name);
+    const userToken = options.userToken ?? (await enterAsGuest(options.url, options.name));
     const session = await post(
       CreateSessionReply,
       `${options.url}/v1/sessions`,
@@ -69,6 +71,7 @@ export class LightParticipant {
     const counts: NotificationCounts = new Map();
     try {
       const welcome = await firstNotification(socket, 'welcome', pending, counts);
+      keepAlive(socket, welcome.pingEveryMs);
       const place = await post(JoinRoomReply, `${options.url}/v1/rooms/${options.room}/join`, {}, session.sessionToken);
       const joined = await request(socket, pending, 1, 'join', {
         roomToken: place.roomToken,
@@ -96,7 +99,12 @@ export class LightParticipant {
 
   /** Consumers that the node has opened for this participant so far. */
   get consumersOpened(): number {
-    return this.#counts.get('consumer-opened') ?? 0;
+    return this.told('consumer-opened');
+  }
+
+  /** How often the node has said this so far. */
+  told(event: NotificationName): number {
+    return this.#counts.get(event) ?? 0;
   }
 
   async leave(): Promise<void> {
@@ -106,6 +114,16 @@ export class LightParticipant {
     this.#socket.close();
     await closed;
   }
+}
+
+/** A peer that says nothing for long is dead to the node. */
+function keepAlive(socket: WebSocket, everyMs: number): void {
+  let id = 0;
+  const timer = setInterval(() => {
+    if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ t: 'ping', id: id++ }));
+  }, everyMs);
+  timer.unref();
+  socket.once('close', () => clearInterval(timer));
 }
 
 type NotificationCounts = Map<string, number>;

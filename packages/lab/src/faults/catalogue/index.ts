@@ -2,6 +2,14 @@ import type { Fault } from '../fault.ts';
 import { networkFaults } from './network.ts';
 import { processFaults } from './processes.ts';
 import { redisFaults } from './redis.ts';
+import { scarcityFaults } from './scarcity.ts';
+import { storeFaults } from './store.ts';
 
 /** All faults, in the order of the table. */
-export const FAULTS: readonly Fault[] = [...processFaults, ...redisFaults, ...networkFaults];
+export const FAULTS: readonly Fault[] = [
+  ...processFaults,
+  ...redisFaults,
+  ...storeFaults,
+  ...networkFaults,
+  ...scarcityFaults,
+];

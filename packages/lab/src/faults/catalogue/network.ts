@@ -1,7 +1,8 @@
 import { eventually } from '@meridian/harness';
 import { metricOf } from '../agreement.ts';
-import { nowMs } from '../call.ts';
+import { type Call, NAMES, nowMs } from '../call.ts';
 import { check, type Fault } from '../fault.ts';
+import { nodesAnswerTheirPages } from '../newcomer.ts';
 import { ODD_NODE, type Stage } from '../stage.ts';
 
 const webSocketCut: Fault = {
@@ -13,6 +14,7 @@ const webSocketCut: Fault = {
     const nodeId = await call.nodeOf('Chi');
     const gate = call.stage.gates.webSocket.get(nodeId);
     if (gate === undefined) throw new Error(`there is no gate in front of ${nodeId}`);
+    const victims = await call.namesOn(nodeId);
     const before = await call.snapshot();
     const faultMs = nowMs();
     gate.drop();
@@ -36,7 +38,7 @@ const webSocketCut: Fault = {
         if (ids(now).join() !== ids(before).join()) throw new Error('there are other producers now');
       }),
     ];
-    return { faultMs, victims: await call.namesOn(nodeId), checks };
+    return { faultMs, victims, checks };
   },
 };
 
@@ -48,28 +50,23 @@ const partition: Fault = {
   media: 'back',
   async strike(call, { quick }) {
     const { stage } = call;
+    const inside = await call.namesOn(ODD_NODE);
+    const outside = NAMES.filter((name) => !inside.includes(name));
     const faultMs = nowMs();
     await cutOff(stage, true);
     const checks = [
-      await check('the relays are shown as down', () => relaysDown(stage, true)),
-      await check('the people are told of it', async () => {
-        await eventually(
-          'relay-trouble reached somebody on each side',
-          async () => {
-            const told = [...(await call.recordings())].filter(([, { signals }]) =>
-              signals.some(({ event, atMs }) => event === 'relay-trouble' && atMs > faultMs),
-            );
-            return told.length >= 2;
-          },
-          { withinMs: 20_000, everyMs: 250 },
-        );
-      }),
+      await check('the node that is cut off shows its relays as down', () => relaysDown(stage, [ODD_NODE])),
+      await check('its people are told of it', () => areTold(call, inside, ['relay-trouble'], faultMs)),
+      await check('the others see them in trouble, or gone', () =>
+        areTold(call, outside, ['relay-trouble', 'participant-left'], faultMs),
+      ),
+      await check('nodes answer their pages meanwhile', () => nodesAnswerTheirPages(call, NAMES)),
     ];
     await new Promise((resolve) => setTimeout(resolve, Math.max(0, faultMs + (quick ? 8_000 : 20_000) - nowMs())));
     await cutOff(stage, false);
     const mendedMs = nowMs();
-    checks.push(await check('the relays are up again', () => relaysDown(stage, false)));
-    return { faultMs, mendedMs, victims: await call.namesOn(ODD_NODE), checks };
+    checks.push(await check('no relay is shown as down any more', () => relaysDown(stage, [])));
+    return { faultMs, mendedMs, victims: inside, checks };
   },
 };
 
@@ -81,14 +78,18 @@ const deadPipes: Fault = {
   media: 'back',
   async strike(call, { quick }) {
     const { stage } = call;
+    const inside = await call.namesOn(ODD_NODE);
     const faultMs = nowMs();
     await cutPipes(stage, true);
-    const checks = [await check('the relays are shown as down', () => relaysDown(stage, true))];
+    const checks = [
+      await check('both sides show the relays as down', async () => relaysDown(stage, await nodesOf(call))),
+      await check('everybody is told of it', () => areTold(call, NAMES, ['relay-trouble'], faultMs)),
+    ];
     await new Promise((resolve) => setTimeout(resolve, Math.max(0, faultMs + (quick ? 8_000 : 20_000) - nowMs())));
     await cutPipes(stage, false);
     const mendedMs = nowMs();
-    checks.push(await check('the relays are up again', () => relaysDown(stage, false)));
-    return { faultMs, mendedMs, victims: await call.namesOn(ODD_NODE), checks };
+    checks.push(await check('no relay is shown as down any more', () => relaysDown(stage, [])));
+    return { faultMs, mendedMs, victims: inside, checks };
   },
 };
 
@@ -108,25 +109,46 @@ async function cutPipes(stage: Stage, cut: boolean): Promise<void> {
   }
 }
 
-/** Nodes with a link to the one that is cut off, and that one, say so in their metrics. */
-async function relaysDown(stage: Stage, down: boolean): Promise<string> {
+const nodesOf = async (call: Call): Promise<string[]> => [
+  ...new Set((await call.snapshot()).participants.map(({ nodeId }) => nodeId)),
+];
+
+/** @throws Error unless exactly these nodes come to count relays that are down */
+async function relaysDown(stage: Stage, wanted: readonly string[]): Promise<string> {
   const startedMs = nowMs();
   await eventually(
-    down ? 'both sides count relays that are down' : 'nobody counts a relay that is down',
+    wanted.length > 0 ? `${wanted.join(' and ')} count relays that are down` : 'nobody counts a relay that is down',
     async () => {
-      const counts = await Promise.all(
-        [...stage.cluster.nodes].map(async ([nodeId, { url }]) => {
-          const text = await (await fetch(`${url}/metrics`, { signal: AbortSignal.timeout(3_000) })).text();
-          return { nodeId, down: metricOf(text, 'meridian_relay_links_down') };
-        }),
-      );
-      if (!down) return counts.every((one) => one.down === 0);
-      const odd = counts.find(({ nodeId }) => nodeId === ODD_NODE);
-      return (odd?.down ?? 0) > 0 && counts.some((one) => one.nodeId !== ODD_NODE && one.down > 0);
+      for (const [nodeId, { url }] of stage.cluster.nodes) {
+        const text = await (await fetch(`${url}/metrics`, { signal: AbortSignal.timeout(3_000) })).text();
+        const isDown = metricOf(text, 'meridian_relay_links_down') > 0;
+        if (wanted.includes(nodeId) && !isDown) throw new Error(`${nodeId} counts none`);
+        if (wanted.length === 0 && isDown) throw new Error(`${nodeId} counts one`);
+      }
     },
     { withinMs: 30_000, everyMs: 250 },
   );
   return `after ${((nowMs() - startedMs) / 1_000).toFixed(1)} s`;
+}
+
+/** @throws Error unless each of these people comes to be told one of these things */
+async function areTold(
+  call: Call,
+  names: readonly string[],
+  events: readonly string[],
+  sinceMs: number,
+): Promise<void> {
+  await eventually(
+    `${names.join(', ')} are told ${events.join(' or ')}`,
+    async () => {
+      const recordings = await call.recordings();
+      for (const name of names) {
+        const told = recordings.get(name)?.signals.some(({ event, atMs }) => events.includes(event) && atMs > sinceMs);
+        if (!told) throw new Error(`${name} was not`);
+      }
+    },
+    { withinMs: 30_000, everyMs: 250 },
+  );
 }
 
 export const networkFaults: readonly Fault[] = [webSocketCut, partition, deadPipes];

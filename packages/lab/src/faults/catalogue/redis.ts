@@ -26,7 +26,7 @@ async function outage(
     await mendIt();
   }
   const mendedMs = nowMs();
-  checks.push(await check('newcomers get in afterwards', () => newcomersGetIn(call, 40_000)));
+  checks.push(await check('newcomers get in afterwards', () => newcomersGetIn(call, { withinMs: 40_000 })));
   return { faultMs, mendedMs, victims: [], checks };
 }
 
@@ -85,7 +85,7 @@ async function failover(call: Call, kill: () => Promise<void>): Promise<Struck> 
   await kill();
   const checks = [
     await check('nodes answer their pages meanwhile', () => nodesAnswerTheirPages(call, ['Anna', 'Binh', 'Chi'])),
-    await check('newcomers get in afterwards', () => newcomersGetIn(call, 60_000)),
+    await check('newcomers get in afterwards', () => newcomersGetIn(call, { withinMs: 60_000 })),
   ];
   return { faultMs, mendedMs: nowMs(), victims: [], checks };
 }
