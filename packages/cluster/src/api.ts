@@ -10,6 +10,7 @@ import type {
   RoomNames,
   RoomState,
   SessionLeases,
+  SharedLimits,
 } from './ports.ts';
 
 /** What the package logs through; a pino logger fits. */
@@ -82,6 +83,7 @@ export interface Cluster {
   readonly chat: ChatOutbox;
   readonly names: RoomNames;
   readonly revocations: Revocations;
+  readonly limits: SharedLimits;
   /** `down` while Redis cannot be commanded. */
   readonly status: ClusterStatus;
   onStatus(listener: (status: ClusterStatus) => void): () => void;

@@ -14,6 +14,7 @@ import { HostedRooms, NodeTerms } from './hosted-rooms.ts';
 import { RedisNodeInbox } from './inbox.ts';
 import { keysOf } from './keys.ts';
 import { AttachedSessions, RedisSessionLeases } from './leases.ts';
+import { RedisSharedLimits } from './limits.ts';
 import { RedisLocks } from './locks.ts';
 import { RedisRoomNames } from './names.ts';
 import type { DeadNodeSweeper, NodeAnnouncement, NodeInbox } from './ports.ts';
@@ -49,6 +50,7 @@ class RedisCluster implements Cluster {
   readonly chat: RedisChatOutbox;
   readonly names: RedisRoomNames;
   readonly revocations: RedisRevocations;
+  readonly limits: RedisSharedLimits;
   readonly #logger: ClusterLogger;
   readonly #options: OpenClusterOptions;
   readonly #keys: ReturnType<typeof keysOf>;
@@ -124,6 +126,7 @@ class RedisCluster implements Cluster {
       logger,
     });
     this.names = new RedisRoomNames(connection, keys);
+    this.limits = new RedisSharedLimits(connection, keys);
     this.revocations = new RedisRevocations({ connection, keys, logger });
     this.#nodeSweeper = new NodeSweeper({ connection, keys, records, rooms: this.rooms, locks: this.locks, logger });
   }

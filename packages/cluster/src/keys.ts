@@ -83,6 +83,8 @@ export function keysOf(prefix: string) {
     chat: `${prefix}:{chat}:outbox`,
     lastChat: `${prefix}:{chat}:last`,
     chatLine: (key: string) => `${prefix}:{chat}:line:${key}`,
+    counter: (digest: string) => `${prefix}:{c:${digest}}:count`,
+    attempts: (digest: string) => `${prefix}:{c:${digest}}:attempts`,
     revocations: `${prefix}:{revoked}:users`,
     /** A node's channel is `channels` + its id: scripts build the names of all nodes of a room. */
     channels: `${prefix}:channel:`,

@@ -320,6 +320,20 @@ export interface Revocations {
   since(fromMs: number): Promise<{ revocations: Revocation[]; lastMs: number }>;
 }
 
+/** Limits that all instances of a service share. `name` is the limit, `who` any text: keys hold a digest of both. */
+export interface SharedLimits {
+  /** Adds to a counter that begins anew `windowMs` after its first amount. One command. */
+  count(name: string, who: string, amount: number, windowMs: number): Promise<{ count: number; resetMs: number }>;
+  /** Counts an attempt where fewer than `limit` were made in the last `windowMs`. One command. */
+  attempt(
+    name: string,
+    who: string,
+    window: { limit: number; windowMs: number },
+  ): Promise<{ readonly allowed: true } | { readonly allowed: false; readonly retryAfterMs: number }>;
+  /** Earlier attempts are forgotten. */
+  forget(name: string, who: string): Promise<void>;
+}
+
 /** A room's slug and id, each found by the other, for operators' views; written at admission. */
 export interface RoomNames {
   set(roomId: RoomId, slug: RoomSlug): Promise<void>;

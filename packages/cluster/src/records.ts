@@ -63,6 +63,7 @@ export const REPLIES = {
   look: z.tuple([number, z.array(text)]),
   list: z.tuple([number, z.array(text)]),
   attach: z.tuple([text, text]),
+  pair: z.tuple([z.int(), z.int()]),
 } as const;
 export type SnapshotReply = z.infer<typeof snapshotReply>;
 

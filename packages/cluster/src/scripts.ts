@@ -36,6 +36,7 @@ export const SCRIPTS = {
   leases: { attach: other('leases.attach'), end: other('leases.end'), restore: other('leases.restore') },
   chat: { append: other('chat.append'), take: other('chat.take'), settle: other('chat.settle') },
   lock: { fence: other('lock.fence') },
+  limits: { count: other('limits.count'), attempt: other('limits.attempt') },
   revocations: { add: other('revocations.add') },
   bus: { say: other('bus.say') },
   clock: other('clock'),

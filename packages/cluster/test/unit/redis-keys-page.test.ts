@@ -29,6 +29,8 @@ describe('the page about Redis', () => {
       expelled: keys.expelled(roomId),
       burntToken: keys.burntToken(roomId, 'token-x'),
       chatLine: keys.chatLine('line-x'),
+      counter: keys.counter('digest-x'),
+      attempts: keys.attempts('digest-x'),
       slug: keys.slug(slug),
       slugOf: keys.slugOf(roomId),
       lock: keys.lock('name-x'),
@@ -43,7 +45,8 @@ describe('the page about Redis', () => {
         .replace('slug-x', '<slug>')
         .replace('line-x', '<lineKey>')
         .replace('token-x', '<tokenId>')
-        .replace('name-x', '<name>');
+        .replace('name-x', '<name>')
+        .replace('digest-x', '<digest>');
       expect(page).toContain(`\`${shown}`);
     }
   });

@@ -6,6 +6,7 @@ import { expulsionSuite } from './expulsion.ts';
 import { handoverSuite } from './handover.ts';
 import { inboxSuite } from './inbox.ts';
 import { leaseSuite } from './leases.ts';
+import { limitSuite } from './limits.ts';
 import { lockSuite } from './locks.ts';
 import { modelSuite } from './model.ts';
 import { nameSuite } from './names.ts';
@@ -28,6 +29,7 @@ export const suites: readonly ((backend: () => Backend) => void)[] = [
   chatSuite,
   nameSuite,
   revocationSuite,
+  limitSuite,
   closingSuite,
   modelSuite,
 ];

@@ -1,0 +1,8 @@
+-- KEYS 1 counter; ARGV 1 amount, 2 window (ms), which begins with the first amount
+local count = redis.call('INCRBY', KEYS[1], ARGV[1])
+local left = redis.call('PTTL', KEYS[1])
+if left < 0 then
+  redis.call('PEXPIRE', KEYS[1], ARGV[2])
+  left = tonumber(ARGV[2])
+end
+return { count, left }
