@@ -77,6 +77,8 @@ export function farewell(reason: EndReason): ErrorCode | 'normal' | 'keeps-conne
  */
 export class SessionEnder {
   readonly #options: SessionEnderOptions;
+  /** Places of sessions whose newer attachment has not joined yet: each is given up at last, or here. */
+  readonly #vacant = new Map<SessionId, (reason: EndReason) => Promise<void>>();
 
   constructor(options: SessionEnderOptions) {
     this.#options = options;
@@ -116,7 +118,7 @@ export class SessionEnder {
     this.#options.onEnded(reason, session.sessionId, lease.epoch);
     session.log.info({ reason, epoch: lease.epoch, roomId: participant?.roomId }, 'session ended');
     participant?.close();
-    const left = participant === undefined || options.stateKnows ? Promise.resolve() : this.#leave(participant, reason);
+    const left = this.#outOfRoom(session, participant, reason, options);
     if (told === 'keeps-connection') {
       // A join with the same epoch must not be overtaken by this leave: it is told when it may come.
       await left;
@@ -127,8 +129,19 @@ export class SessionEnder {
     await Promise.all([left, this.#endLease(session, lease.epoch)]);
   }
 
+  #outOfRoom(
+    { sessionId }: Session,
+    participant: LocalParticipant | undefined,
+    reason: EndReason,
+    { stateKnows = false }: EndSessionOptions,
+  ): Promise<void> {
+    if (participant !== undefined) return stateKnows ? Promise.resolve() : this.#leave(participant, reason);
+    // It never joined: nobody is coming any more for the place that it was to take over.
+    return (reason === 'replaced' ? undefined : this.#vacant.get(sessionId)?.(reason)) ?? Promise.resolve();
+  }
+
   #leave({ roomId, self, published }: LocalParticipant, reason: EndReason): Promise<void> {
-    const { clock, takeoverMs, chores, rooms } = this.#options;
+    const { takeoverMs, chores, rooms } = this.#options;
     const { sessionId, epoch } = self;
     if (reason !== 'replaced' || takeoverMs === 0) return this.leaveRoom(roomId, sessionId, epoch, reason);
     // The newer attachment takes the place over when it joins; nobody has to see it empty until then.
@@ -138,8 +151,26 @@ export class SessionEnder {
     for (const { dataProducerId } of published.dataProducers) {
       void chores.run(`producer:${dataProducerId}`, () => rooms.closeDataProducer(roomId, dataProducerId));
     }
-    clock.after(takeoverMs, () => void this.leaveRoom(roomId, sessionId, epoch, reason));
+    this.#keepPlace(sessionId, (why) => this.leaveRoom(roomId, sessionId, epoch, why));
     return Promise.resolve();
+  }
+
+  /** Nobody waits any longer for attachments that were to take a place over. */
+  giveUpPlaces(reason: EndReason): void {
+    for (const giveUp of [...this.#vacant.values()]) void giveUp(reason);
+  }
+
+  #keepPlace(sessionId: SessionId, leave: (reason: EndReason) => Promise<void>): void {
+    const { clock, takeoverMs } = this.#options;
+    // Of an attachment before that: the epoch of this one says more.
+    void this.#vacant.get(sessionId)?.('replaced');
+    const giveUp = (reason: EndReason) => {
+      cancel();
+      if (this.#vacant.get(sessionId) === giveUp) this.#vacant.delete(sessionId);
+      return leave(reason);
+    };
+    const cancel = clock.after(takeoverMs, () => void giveUp('replaced'));
+    this.#vacant.set(sessionId, giveUp);
   }
 
   /** Takes what this node has of a participant out of the room's state, sooner or later. */

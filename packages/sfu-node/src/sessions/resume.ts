@@ -126,7 +126,7 @@ export class Resumption {
     const epoch = Epoch.parse(lease.epoch + 1);
     next.move({ phase: 'joined', lease: { ...lease, epoch }, participant });
     sessions.put(next);
-    older.move({ phase: 'resumed' });
+    older.move({ phase: 'resumed', by: next });
     older.connection.close('session-replaced');
     participant.resumed(epoch);
     next.dialogue.resume(next.connection, seq, welcome(epoch));

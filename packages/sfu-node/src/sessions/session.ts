@@ -29,8 +29,8 @@ export type SessionState =
       readonly participant: LocalParticipant;
       readonly cancel: Cancel;
     }
-  /** Another connection goes on with the participant and the dialogue. */
-  | { readonly phase: 'resumed' }
+  /** Another connection goes on with the participant and the dialogue, and with the requests that are under way. */
+  | { readonly phase: 'resumed'; readonly by: Session }
   | { readonly phase: 'ended'; readonly reason: EndReason };
 
 export type SessionPhase = SessionState['phase'];
@@ -117,18 +117,28 @@ export class Session {
 
   /** @throws MeridianError `session-not-attached` */
   get lease(): SessionLease {
-    if (!('lease' in this.#state)) throw new MeridianError('session-not-attached');
-    return this.#state.lease;
+    const { state } = this.#newest;
+    if (!('lease' in state)) throw new MeridianError('session-not-attached');
+    return state.lease;
   }
 
   /** In a room, with a connection or waiting for one. */
   get inRoom(): LocalParticipant | undefined {
-    return 'participant' in this.#state ? this.#state.participant : undefined;
+    const { state } = this.#newest;
+    return 'participant' in state ? state.participant : undefined;
   }
 
   /** @throws MeridianError `not-joined` */
   get participant(): LocalParticipant {
-    if (!('participant' in this.#state)) throw new MeridianError('not-joined');
-    return this.#state.participant;
+    const { inRoom } = this;
+    if (inRoom === undefined) throw new MeridianError('not-joined');
+    return inRoom;
+  }
+
+  /** The attachment that goes on with what this one began; itself until it is resumed. */
+  get #newest(): Session {
+    let newest: Session = this;
+    while (newest.#state.phase === 'resumed') newest = newest.#state.by;
+    return newest;
   }
 }
