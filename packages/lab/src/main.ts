@@ -12,6 +12,10 @@ const COMMANDS: Readonly<Record<string, Subcommand>> = {
     help: 'break real things in a live call and measure who missed what',
     run: async (args) => (await import('./faults/command.ts')).faults(args),
   },
+  'model': {
+    help: 'random sequences of joins, kicks, crashes, lost messages against a model',
+    run: async (args) => (await import('./model/command.ts')).model(args),
+  },
   'wan-validate': {
     help: 'measure the WAN emulator against what was asked of it',
     run: async (args) => (await import('./wan/validate/command.ts')).wanValidate(args),

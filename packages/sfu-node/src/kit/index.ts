@@ -3,6 +3,8 @@
  * tests of many nodes at once; services start a node by `startSfuNode`.
  */
 export { SigningKeys } from '../auth/signing-keys.ts';
+export { type NodeConfig, settings } from '../config.ts';
+export { createLogger } from '../logger.ts';
 export { NodeMetrics } from '../metrics/node-metrics.ts';
 export { createNode, type SfuNodeCore } from '../node.ts';
 export { recordOf } from '../start.ts';
