@@ -1,0 +1,194 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { eventually } from '@meridian/harness';
+import { createRoom } from '../light/api.ts';
+import type { Profile } from '../wan/profiles.ts';
+import { Collector } from './collector.ts';
+import { crossCheck } from './measure/cross-check.ts';
+import { invalidReasons } from './measure/guard.ts';
+import { childrenOf } from './measure/machine.ts';
+import { comparePictures } from './measure/pictures.ts';
+import { type Ffmpeg, findFfmpeg } from './measure/quality.ts';
+import type { RecordedRun } from './record/run.ts';
+import { type End, RECORD_VERSION } from './record/schema.ts';
+import { machine, versions } from './record/surroundings.ts';
+import { RunWriter } from './record/writer.ts';
+import { planArm } from './scenario/plan.ts';
+import { type Scenario, sentBy } from './scenario/schema.ts';
+import { ClientPage, recorderMs } from './world/client-page.ts';
+import { RunLinks } from './world/links.ts';
+import type { World } from './world/world.ts';
+
+/** Everybody has to see everybody within this time, ms; longer than a join over the worst line takes. */
+const VISIBLE_WITHIN_MS = 60_000;
+/** Seconds between two frames whose picture is compared, and how many at most of each stream. */
+const PICTURE_EVERY_S = 2;
+const MOST_PICTURES = 12;
+
+export interface RunOptions {
+  readonly world: World;
+  readonly arm: string;
+  readonly profiles: ReadonlyMap<string, Profile>;
+  /** Name of the experiment. */
+  readonly experiment: string;
+  readonly block: number;
+  readonly order: number;
+  /** Of the links; runs of one block share it, so that each meets the same losses. */
+  readonly seed: number;
+  /** File of the record, `*.jsonl`; without one it is kept in memory only. */
+  readonly file?: string;
+  /** Stops early and keeps what was measured. */
+  readonly signal?: AbortSignal;
+  /** Told how far it is. */
+  readonly onProgress?: (what: 'joining' | 'warming-up' | 'measuring' | 'comparing', forS: number) => void;
+}
+
+/**
+ * Plays one arm of a scenario once and records it: links are laid, the clients join by real pages, and what they and the nodes
+ * measure is written down. It does not throw for what goes wrong in the call itself: that is in the record's `end`.
+ * @throws MeridianError `config-invalid` for a wrong plan; what opening the record's file throws.
+ */
+export async function recordRun(options: RunOptions): Promise<RecordedRun> {
+  const { world, file, signal } = options;
+  const { scenario } = world;
+  const plan = planArm(scenario, options.arm, options.profiles);
+  const ffmpeg = await findFfmpeg();
+  const originMs = recorderMs();
+  const nowMs = () => recorderMs() - originMs;
+  const writer = await RunWriter.open(
+    {
+      type: 'header',
+      version: RECORD_VERSION,
+      experiment: options.experiment,
+      scenario,
+      arm: options.arm,
+      block: options.block,
+      order: options.order,
+      seed: options.seed,
+      startedAt: new Date(originMs).toISOString(),
+      links: plan.links,
+      routes: [...plan.routes],
+      versions: await versions(world.browser, ffmpeg),
+      machine: machine(),
+    },
+    file,
+  );
+  let outcome: Pick<End, 'outcome' | 'reason'>;
+  try {
+    outcome = await play({ ...options, plan, writer, originMs, nowMs, ffmpeg });
+  } catch (error) {
+    outcome = signal?.aborted ? { outcome: 'interrupted' } : { outcome: 'failed', reason: String(error) };
+  }
+  const invalidBecause = [
+    ...(outcome.outcome === 'failed' ? [`the run failed: ${outcome.reason ?? ''}`] : []),
+    ...invalidReasons(writer.run),
+  ];
+  const valid = invalidBecause.length === 0;
+  const crossChecks = crossCheck(writer.run);
+  writer.write({ type: 'end', atMs: nowMs(), ...outcome, valid, invalidBecause, crossChecks });
+  await writer.close();
+  return writer.run;
+}
+
+interface Play extends RunOptions {
+  readonly plan: ReturnType<typeof planArm>;
+  readonly writer: RunWriter;
+  readonly originMs: number;
+  readonly nowMs: () => number;
+  readonly ffmpeg: Ffmpeg | undefined;
+}
+
+async function play(run: Play): Promise<Pick<End, 'outcome' | 'reason'>> {
+  const { world, plan, writer, nowMs, signal, onProgress = () => {} } = run;
+  const { scenario, cluster } = world;
+  const links = await RunLinks.open(world, plan, run.seed);
+  const pages = new Map<string, { page: ClientPage; number: number }>();
+  try {
+    const room = await createRoom(cluster.url);
+    for (const [number, client] of Object.keys(scenario.clients).entries()) {
+      const way = links.way(client);
+      const task = taskOf(scenario, plan.arm.at[client] ?? '', client, number, `${way.serviceUrl}/r/${room}`);
+      pages.set(client, { page: await ClientPage.open(world.browser, way, task), number });
+    }
+    const processes = await processesOf(world);
+    const collector = new Collector({ world, links, pages, writer, nowMs, processes }, run.originMs);
+    await collector.readClocks();
+    collector.start();
+    try {
+      onProgress('joining', 0);
+      await Promise.all([...pages.values()].map(({ page }) => page.start()));
+      await eventually(
+        'everybody sees everybody',
+        async () => {
+          signal?.throwIfAborted();
+          if (collector.failure !== undefined) throw collector.failure;
+          return collector.visible.size === viewers(scenario).length;
+        },
+        { withinMs: VISIBLE_WITHIN_MS, everyMs: 100 },
+      );
+      onProgress('warming-up', scenario.warmUpS);
+      await pause(scenario.warmUpS * 1_000, undefined, { signal });
+      await links.emulator.startSchedules();
+      await Promise.all([...pages.values()].map(({ page }) => page.keepPictures()));
+      await collector.look();
+      writer.write({ type: 'mark', atMs: nowMs(), what: 'measuring' });
+      onProgress('measuring', scenario.lengthS);
+      const interrupted = await pause(scenario.lengthS * 1_000, false, { signal }).catch(() => true);
+      writer.write({ type: 'mark', atMs: nowMs(), what: 'measured' });
+      await collector.look();
+      // Frames on their way still belong to the measured time: the next news have them.
+      await collector.readClocks();
+      await collector.finish();
+      if (collector.failure !== undefined) throw collector.failure;
+      onProgress('comparing', 0);
+      for (const line of await comparePictures(pages, run.ffmpeg)) writer.write(line);
+      await Promise.all([...pages.values()].map(({ page }) => page.leave()));
+      return { outcome: interrupted ? 'interrupted' : 'complete' };
+    } finally {
+      await collector.finish();
+    }
+  } catch (error) {
+    const heard = [...pages].flatMap(([client, { page }]) => page.errors.slice(-3).map((line) => `${client}: ${line}`));
+    throw new Error([String(error), ...heard].join('\n'), { cause: error });
+  } finally {
+    await Promise.all([...pages.values()].map(({ page }) => page.close()));
+    await links.close();
+  }
+}
+
+function taskOf(scenario: Scenario, node: string, client: string, number: number, url: string) {
+  const { video, audio } = sentBy(scenario, client);
+  return {
+    url,
+    name: client,
+    number,
+    others: Object.keys(scenario.clients)
+      .filter((other) => other !== client)
+      .map((name) => {
+        const sent = sentBy(scenario, name);
+        return { name, sendsVideo: sent.video !== null, sendsAudio: sent.audio };
+      }),
+    region: scenario.nodes[node]?.region ?? '',
+    video,
+    audio,
+    keepEvery: Math.max(1, Math.round(PICTURE_EVERY_S * (video?.fps ?? 1))),
+    keepMost: MOST_PICTURES,
+  };
+}
+
+/** Clients who are to see somebody. */
+const viewers = (scenario: Scenario): string[] => {
+  const clients = Object.keys(scenario.clients);
+  return clients.filter((client) =>
+    clients.some((other) => other !== client && sentBy(scenario, other).video !== null),
+  );
+};
+
+/** The processes an experiment consists of. */
+async function processesOf({ cluster }: World): Promise<Map<number, string>> {
+  const named = new Map<number, string>([[process.pid, 'lab']]);
+  named.set(cluster.sessionApi.pid, 'session-api');
+  for (const [node, { child }] of cluster.nodes) named.set(child.pid, node);
+  for (const pid of await childrenOf(process.pid, /chrom/)) named.set(pid, 'chromium');
+  for (const pid of await childrenOf(process.pid, /redis/)) named.set(pid, 'redis');
+  return named;
+}

@@ -1,0 +1,88 @@
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { z } from 'zod';
+import { detourScript } from '../../browser/detour.ts';
+import { type ClientTask, KeptFrame, PageNews } from '../page/contract.ts';
+import type { ClientWay } from './links.ts';
+
+/** Epoch milliseconds by this process's clock, which never jumps. */
+export const recorderMs = (): number => performance.timeOrigin + performance.now();
+
+/** One client of a run: a page of its own in a browser context of its own. */
+export class ClientPage {
+  readonly name: string;
+  readonly errors: string[] = [];
+  readonly #context: BrowserContext;
+  readonly #page: Page;
+  readonly #task: ClientTask;
+
+  private constructor(context: BrowserContext, page: Page, task: ClientTask) {
+    this.#context = context;
+    this.#page = page;
+    this.#task = task;
+    this.name = task.name;
+    page.on('console', (message) => {
+      if (message.type() === 'error') this.errors.push(message.text());
+    });
+    page.on('pageerror', (error) => this.errors.push(String(error)));
+  }
+
+  /** Loads the page; `start` joins. */
+  static async open(browser: Browser, way: ClientWay, task: ClientTask): Promise<ClientPage> {
+    const context = await browser.newContext({ viewport: { width: 1_280, height: 800 } });
+    try {
+      await context.addInitScript(detourScript(way));
+      const page = await context.newPage();
+      const client = new ClientPage(context, page, task);
+      await page.goto(task.url);
+      await page.waitForFunction('window.meridianLab !== undefined');
+      return client;
+    } catch (error) {
+      await context.close();
+      throw error;
+    }
+  }
+
+  /** @throws Error with what the SDK's `join` threw */
+  async start(): Promise<void> {
+    await this.#page.evaluate(`window.meridianLab.start(${JSON.stringify(this.#task)})`);
+  }
+
+  /** How far the page's clock is ahead of ours: of some questions, the one answered soonest. */
+  async clock(): Promise<{ offsetMs: number; uncertaintyMs: number }> {
+    let best = { offsetMs: 0, uncertaintyMs: Number.POSITIVE_INFINITY };
+    for (let question = 0; question < 12; question += 1) {
+      const asked = recorderMs();
+      const answer = z.number().parse(await this.#page.evaluate('window.meridianLab.now()'));
+      const answered = recorderMs();
+      const uncertaintyMs = (answered - asked) / 2;
+      if (uncertaintyMs < best.uncertaintyMs) best = { offsetMs: answer - (asked + answered) / 2, uncertaintyMs };
+    }
+    return best;
+  }
+
+  async news(): Promise<PageNews> {
+    return PageNews.parse(await this.#page.evaluate('window.meridianLab.client.takeNews()'));
+  }
+
+  async keepPictures(): Promise<void> {
+    await this.#page.evaluate('window.meridianLab.client.keepPictures()');
+  }
+
+  async keptPictures(): Promise<KeptFrame[]> {
+    return z.array(KeptFrame).parse(await this.#page.evaluate('window.meridianLab.client.keptPictures()'));
+  }
+
+  async drawAgain(frames: readonly number[]): Promise<KeptFrame[]> {
+    const drawn = await this.#page.evaluate(`window.meridianLab.client.drawAgain(${JSON.stringify(frames)})`);
+    return z.array(KeptFrame).parse(drawn);
+  }
+
+  /** Leaves the room as a person would. */
+  async leave(): Promise<void> {
+    await this.#page.evaluate('window.meridianLab.client.stop()');
+  }
+
+  async close(): Promise<void> {
+    await this.#context.close();
+  }
+}
