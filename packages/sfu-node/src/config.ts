@@ -166,9 +166,18 @@ export const settings = {
     'A relayed stream that nobody here wants any more is kept for so long, ms.',
     { fallback: '2000' },
   ),
-  shutdownTimeoutMs: setting(integer(100, 600_000), 'Longest time an orderly stop may take, ms.', {
-    fallback: '8000',
-  }),
+  drainTimeoutMs: setting(
+    integer(0, 86_400_000),
+    'How long the clients may take to move to other nodes after SIGTERM, ms; 0 ends all sessions at once, as SIGINT does.',
+    { fallback: '30000' },
+  ),
+  shutdownTimeoutMs: setting(
+    integer(100, 600_000),
+    'Longest time an orderly stop may take once everybody has moved or was told to go, ms.',
+    {
+      fallback: '8000',
+    },
+  ),
 } as const;
 
 export type NodeConfig = ConfigOf<typeof settings>;

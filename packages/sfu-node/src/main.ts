@@ -13,10 +13,9 @@ async function main(): Promise<void> {
   });
   const node = await startSfuNode({ config, logger });
   let stopping = false;
-  const stop = (signal: NodeJS.Signals) => {
+  const stop = () => {
     if (stopping) return;
     stopping = true;
-    logger.info({ signal }, 'stopping');
     const late = setTimeout(() => {
       logger.fatal('the orderly stop took too long');
       process.exit(1);
@@ -30,8 +29,20 @@ async function main(): Promise<void> {
       },
     );
   };
-  process.on('SIGTERM', stop);
-  process.on('SIGINT', stop);
+  // SIGTERM lets the calls move to other nodes first; SIGINT, or a second signal, does not wait for that.
+  let draining = false;
+  process.on('SIGTERM', (signal) => {
+    logger.info({ signal }, 'stopping');
+    if (draining || config.drainTimeoutMs === 0) stop();
+    else {
+      draining = true;
+      void node.drain({ deadlineMs: config.drainTimeoutMs }).then(stop);
+    }
+  });
+  process.on('SIGINT', (signal) => {
+    logger.info({ signal }, 'stopping');
+    stop();
+  });
 }
 
 main().catch((error: unknown) => {

@@ -7,6 +7,8 @@ import { TokenVerifier } from './auth/token-verifier.ts';
 import { Chores } from './chores.ts';
 import type { Cancel, Clock } from './clock.ts';
 import type { NodeConfig } from './config.ts';
+import type { Drain } from './drain/drain.ts';
+import { createNodeDrain } from './drain/node-drain.ts';
 import type { Services } from './handlers/context.ts';
 import type { Readiness } from './http/routes.ts';
 import { Gate } from './limits/gate.ts';
@@ -45,6 +47,7 @@ export interface SfuNodeCore {
   readonly services: Services;
   readonly attachments: Attachments;
   readonly meter: MediaMeter;
+  readonly drain: Drain;
   readiness(): Readiness;
   /** The node stands in the registry. */
   announcedAs(announcement: NodeAnnouncement): void;
@@ -93,6 +96,7 @@ export function createNode(options: NodeOptions): SfuNodeCore {
       metrics.sessionEnded(reason);
       finalWords.note(sessionId, epoch, reason, clock.now());
       handovers.ended(sessionId, epoch, reason);
+      drain.left();
     },
   });
   const handovers = new Handovers({
@@ -101,6 +105,18 @@ export function createNode(options: NodeOptions): SfuNodeCore {
     timeoutMs: config.moveTimeoutMs,
     end: (sessionId, epoch, reason) => void ender.endSession(sessionId, epoch, reason),
     onDone: (outcome) => metrics.moved(outcome),
+  });
+  const drain = createNodeDrain({
+    nodeId,
+    cluster,
+    inbox,
+    sessions,
+    handovers,
+    ender,
+    clock,
+    log,
+    deadlineMs: config.drainTimeoutMs,
+    announcement: () => announcement,
   });
   const regionOf = (node: typeof nodeId): string => rooms.regionOf(node) ?? 'unknown';
   const relays = new RelayManager({
@@ -127,8 +143,14 @@ export function createNode(options: NodeOptions): SfuNodeCore {
     log,
     ...(timing.settleMs === undefined ? {} : { settleMs: timing.settleMs }),
     lingerMs: config.moveTimeoutMs + LINGER_MS,
-    movedAway: (participant, to) => handovers.movedAway(participant, to),
-    cameBack: (participant) => handovers.cameBack(participant),
+    movedAway: (participant, to) => {
+      handovers.movedAway(participant, to);
+      drain.movedAway(participant);
+    },
+    cameBack: (participant) => {
+      handovers.cameBack(participant);
+      drain.cameBack(participant);
+    },
     endLocal: ({ sessionId, epoch }, reason) => void ender.endSession(sessionId, epoch, reason, { stateKnows: true }),
     isLeaving: (roomId, { sessionId, epoch }) => ender.isLeaving(roomId, sessionId, epoch),
     removeGhost: (roomId, { sessionId, epoch }) => {
@@ -225,7 +247,7 @@ export function createNode(options: NodeOptions): SfuNodeCore {
     log,
     gate,
     refusal: () => {
-      if (!accepting) return new MeridianError('node-draining');
+      if (!accepting || drain.active) return new MeridianError('node-draining');
       if (announcement?.announced !== true) return new MeridianError('cluster-unavailable');
       return undefined;
     },
@@ -252,6 +274,7 @@ export function createNode(options: NodeOptions): SfuNodeCore {
     openChores: chores.size,
     redisUp: cluster.status === 'up',
     announced: announcement?.announced === true,
+    drain: drain.progress,
     relayLinks: relays
       .links()
       .map(({ role, remoteNodeId, down }) => ({ role, node: remoteNodeId, region: regionOf(remoteNodeId), down })),
@@ -290,12 +313,13 @@ export function createNode(options: NodeOptions): SfuNodeCore {
     services,
     attachments,
     meter,
+    drain,
     readiness() {
       const checks = {
         redis: cluster.status === 'up',
         workers: media.load().workers > 0,
         announced: announcement?.announced === true,
-        accepting,
+        accepting: accepting && !drain.active,
       };
       return { ready: Object.values(checks).every(Boolean), checks };
     },
@@ -323,11 +347,13 @@ export function createNode(options: NodeOptions): SfuNodeCore {
     },
     endAll(reason) {
       for (const session of sessions.all) void ender.endAttachment(session, reason);
+      ender.giveUpPlaces(reason);
     },
     async close() {
       presence?.close();
       offRestored?.();
       revoked.close();
+      drain.close();
       handovers.close();
       relays.close();
       rooms.close();

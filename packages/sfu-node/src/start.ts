@@ -35,6 +35,11 @@ export interface SfuNode {
   readonly url: string;
   readonly port: number;
   readonly media: MediaEngine;
+  /**
+   * Takes nobody new and asks everybody to move; resolves when nobody is left or the time is over. Never rejects and waits
+   * for nothing else. Called again it is over at once. `close` comes after it.
+   */
+  drain(options?: { deadlineMs?: number }): Promise<void>;
   /** Tells everybody on it, takes them out of the cluster's state, closes. Idempotent. */
   close(): Promise<void>;
 }
@@ -100,7 +105,16 @@ export async function startSfuNode(options: StartOptions): Promise<SfuNode> {
       closing ??= shutDown({ node, announcement, config, log }).finally(closeAll);
       return closing;
     };
-    return { url, port, media, close };
+    let draining = false;
+    const drain = async (asked: { deadlineMs?: number } = {}) => {
+      if (draining) node.drain.hurry();
+      else {
+        draining = true;
+        node.drain.start(asked, { forGood: true });
+      }
+      await node.drain.finished;
+    };
+    return { url, port, media, drain, close };
   } catch (error) {
     await closeAll();
     throw error;

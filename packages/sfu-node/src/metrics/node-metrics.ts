@@ -1,6 +1,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type {
   BusMethod,
+  DrainProgress,
   EndReason,
   ErrorCode,
   NodeId,
@@ -31,6 +32,7 @@ export interface NodeGauges {
   readonly openChores: number;
   readonly redisUp: boolean;
   readonly announced: boolean;
+  readonly drain: DrainProgress | undefined;
   readonly relayLinks: readonly {
     readonly role: 'puller' | 'origin';
     readonly node: NodeId;
@@ -349,6 +351,11 @@ export class NodeMetrics {
     simple('worker_cpu_ratio', 'Of the busiest worker: 1 is a whole core.', (now) => now.workerCpu);
     simple('chores', 'Changes that wait to be written to Redis.', (now) => now.openChores);
     simple('redis_up', '1 while Redis answers.', (now) => Number(now.redisUp));
+    simple('draining', '1 while the node takes no new sessions.', (now) => Number(now.drain !== undefined));
+    simple('drain_sessions', 'Sessions when the drain began.', (now) => now.drain?.sessions ?? 0);
+    simple('drain_asked', 'Participants that were asked to move.', (now) => now.drain?.asked ?? 0);
+    simple('drain_moved', 'Of those, they that are on another node by now.', (now) => now.drain?.moved ?? 0);
+    simple('drain_left', 'Sessions that are still to go.', (now) => now.drain?.left ?? 0);
     simple('announced', '1 while the node stands in the registry.', (now) => Number(now.announced));
     const gauges = () => this.#gauges?.();
     new Gauge({
