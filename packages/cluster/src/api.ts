@@ -40,8 +40,8 @@ export interface ClusterObserver {
 
 export interface OpenClusterOptions {
   /**
-   * `redis://[user:password@]host:port[/db]`, `rediss://...` (TLS), `redis+sentinel://host:port,host:port/master-name`
-   * or `redis+cluster://host:port,host:port`.
+   * `redis://[user:password@]host:port[/db]`, `redis+sentinel://host:port,host:port/master-name` or
+   * `redis+cluster://host:port,host:port`; with `rediss` in place of `redis` over TLS.
    */
   url: string;
   /** Put before every key and channel; letters, digits, `-`, `_`, `:` and `.`. Default `meridian`. */
@@ -84,6 +84,11 @@ export interface Cluster {
   readonly names: RoomNames;
   readonly revocations: Revocations;
   readonly limits: SharedLimits;
+  /**
+   * Add it to `Date.now()` to have the time of the whole cluster: that of Redis, milliseconds. As it was last seen
+   * while Redis is away.
+   */
+  readonly clockOffsetMs: number;
   /** `down` while Redis cannot be commanded. */
   readonly status: ClusterStatus;
   onStatus(listener: (status: ClusterStatus) => void): () => void;

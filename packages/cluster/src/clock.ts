@@ -6,6 +6,8 @@ import { SCRIPTS } from './scripts.ts';
 
 /** How often the clocks are compared, milliseconds. */
 const EVERY_MS = 30_000;
+/** A machine's clock that is off by more than this is reported, milliseconds. */
+const REPORTED_MS = 2_000;
 
 /**
  * The clock of Redis as seen from here: deadlines that travel between nodes are measured by it, since the nodes' own
@@ -17,6 +19,7 @@ export class RedisClock {
   readonly #logger: ClusterLogger;
   #offsetMs = 0;
   #timer: NodeJS.Timeout | undefined;
+  #isOff = false;
   #closed = false;
 
   constructor(connection: RedisConnection, keys: Keys, logger: ClusterLogger) {
@@ -41,6 +44,14 @@ export class RedisClock {
     return Math.round(performance.timeOrigin + performance.now() + this.#offsetMs);
   }
 
+  /**
+   * What has to be added to this machine's clock to have that of Redis, milliseconds. Looks at the machine's clock every
+   * time: it may be set while the process runs.
+   */
+  get offsetMs(): number {
+    return this.now() - Date.now();
+  }
+
   close(): void {
     this.#closed = true;
     clearInterval(this.#timer);
@@ -52,6 +63,18 @@ export class RedisClock {
     const halfway = (sent + performance.now()) / 2;
     // Redis cuts its time to whole milliseconds.
     this.#offsetMs = answer + 0.5 - (performance.timeOrigin + halfway);
+    this.#report();
+  }
+
+  #report(): void {
+    const { offsetMs } = this;
+    const isOff = Math.abs(offsetMs) > REPORTED_MS;
+    if (isOff === this.#isOff) return;
+    this.#isOff = isOff;
+    if (isOff) {
+      const way = offsetMs > 0 ? 'behind' : 'ahead of';
+      this.#logger.warn({ offsetMs }, `the clock of this machine is ${way} that of Redis; tokens go by that of Redis`);
+    } else this.#logger.info({ offsetMs }, 'the clock of this machine agrees with that of Redis again');
   }
 
   #compareQuietly(): void {

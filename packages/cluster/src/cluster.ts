@@ -141,6 +141,10 @@ class RedisCluster implements Cluster {
     }
   }
 
+  get clockOffsetMs(): number {
+    return Math.round(this.#clock.offsetMs);
+  }
+
   get status(): ClusterStatus {
     return this.#connection.status;
   }

@@ -34,16 +34,34 @@ export const settings = {
   httpPort: setting(integer(0, 65_535), 'Its port; 0 takes a free one.', { fallback: '7080' }),
   redisUrl: setting(
     text,
-    'redis://, rediss://, redis+sentinel://host:port,host:port/master-name or redis+cluster://host:port,host:port.',
+    'redis://, redis+sentinel://host:port,host:port/master-name or redis+cluster://host:port,host:port; rediss for TLS.',
     { secret: true },
   ),
   redisPrefix: setting(text, 'Begins every key and channel in Redis; the same for the whole cluster.', {
     fallback: 'mer:',
   }),
+  redisTimeoutMs: setting(integer(50, 60_000), 'Longest wait for the answer to one Redis command, ms.', {
+    fallback: '2000',
+  }),
+  leaseMs: setting(
+    integer(1_000, 120_000),
+    'A node that is silent in Redis for so long counts as dead, ms; the same for the whole cluster.',
+    { fallback: '5000' },
+  ),
+  startWaitMs: setting(
+    integer(0, 3_600_000),
+    'How long a start waits for Redis and the store before it gives up, ms.',
+    { fallback: '120000' },
+  ),
   store: setting(
     z.string().regex(/^(sqlite:.+|mongodb(\+srv)?:\/\/.+)$/, 'must be sqlite:<path> or a mongodb:// address'),
     'Durable data: sqlite:<path of a file> or a mongodb:// address.',
     { fallback: 'sqlite:.data/meridian.sqlite', secret: true },
+  ),
+  storeGraceMs: setting(
+    integer(0, 3_000_000),
+    'While the database is away, users, rooms and memberships that were read no longer ago than this may join, ms; 0 lets nobody in then.',
+    { fallback: '2700000' },
   ),
   keysDir: setting(text, 'Folder of the signing keys, shared by all instances; the first start makes a key.', {
     fallback: '.data/keys',

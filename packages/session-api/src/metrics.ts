@@ -47,6 +47,12 @@ export class Metrics {
     buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 15, 60],
   });
   readonly #redisUp = this.#gauge('meridian_redis_up', '1 while Redis can be commanded.');
+  readonly #storeUp = this.#gauge('meridian_store_up', '1 while the database answers.');
+  readonly #remembered = new Counter({
+    name: 'meridian_store_remembered_total',
+    help: 'Reads answered from memory because the database was away.',
+    registers: [this.registry],
+  });
 
   constructor(sources: { passwordsPending: () => number }) {
     // Process CPU, memory, handles, garbage collection and the delay of the event loop.
@@ -80,6 +86,14 @@ export class Metrics {
 
   redisCommand(command: string, ms: number, ok: boolean): void {
     this.#redis.observe({ command, outcome: ok ? 'ok' : 'failed' }, ms / 1_000);
+  }
+
+  storeUp(up: boolean): void {
+    this.#storeUp.set(up ? 1 : 0);
+  }
+
+  remembered(): void {
+    this.#remembered.inc();
   }
 
   redisUp(up: boolean): void {

@@ -22,6 +22,10 @@ import { RoomNaming } from './rooms/naming.ts';
 import type { Services } from './services.ts';
 import { Placer } from './sessions/placer.ts';
 import { Revoker } from './sessions/revoker.ts';
+import { LastKnown } from './store/last-known.ts';
+import { RevokedLately } from './store/revoked-lately.ts';
+import { StoreWatch } from './store/store-watch.ts';
+import { whenThere } from './store/when-there.ts';
 import { TokenIssuer } from './tokens/issue.ts';
 import { KeyRing } from './tokens/key-ring.ts';
 import { TokenVerifier } from './tokens/verify.ts';
@@ -76,7 +80,7 @@ export async function startSessionApi(options: SessionApiOptions): Promise<Sessi
     });
     opened.add(() => purge.close());
     // Nodes sweep dead nodes by themselves; this finds the last one, which has nobody to sweep it.
-    const sweeper = cluster.sweeper();
+    const sweeper = cluster.sweeper({ leaseMs: config.leaseMs });
     opened.add(() => sweeper.stop());
 
     const url = await listen(app, config);
@@ -96,7 +100,9 @@ async function compose(
   opened: Closers,
 ): Promise<{ app: App; services: Services; store: Store; cluster: Cluster }> {
   const { config, logger, clock = systemClock, random = systemRandomness } = options;
-  const now = () => clock.now();
+  // One time for the whole cluster, whatever the clock of this machine says: that of Redis, once it is there.
+  let offsetMs = () => 0;
+  const now = () => clock.now() + offsetMs();
   const lifetimes = keyLifetimesOf(config);
   const keys = await KeyRing.open({
     keysDir: config.keysDir,
@@ -106,10 +112,13 @@ async function compose(
     onRefreshFailed: (err) => logger.error({ err }, 'the folder of the signing keys cannot be read'),
   });
   opened.add(async () => keys.close());
-  const store = await openStore(config.store, {
-    now,
-    onWarning: (warning) => logger.warn({ store: warning }, 'store'),
-  });
+  const store = await whenThere(
+    () => openStore(config.store, { now, onWarning: (warning) => logger.warn({ store: warning }, 'store') }),
+    {
+      withinMs: config.startWaitMs,
+      onWaiting: (err) => logger.warn({ err }, 'the store is not there yet: waiting for it'),
+    },
+  );
   opened.add(() => store.close());
 
   const passwords = new Passwords({
@@ -124,6 +133,8 @@ async function compose(
     url: config.redisUrl,
     keyPrefix: config.redisPrefix,
     logger,
+    commandTimeoutMs: config.redisTimeoutMs,
+    connectTimeoutMs: config.startWaitMs,
     observe: {
       command: (name, ms, ok) => metrics.redisCommand(name, ms, ok),
       status: (status) => metrics.redisUp(status === 'up'),
@@ -131,6 +142,25 @@ async function compose(
   });
   opened.add(() => cluster.close());
   metrics.redisUp(cluster.status === 'up');
+  offsetMs = () => cluster.clockOffsetMs;
+  const storeWatch = new StoreWatch({
+    ping: () => store.ping(),
+    onChange: (isThere) => {
+      metrics.storeUp(isThere);
+      if (isThere) logger.info({}, 'the store is there again');
+      else logger.error({}, 'the store is away: who and what was read lately may go on, the rest waits');
+    },
+  });
+  opened.add(() => storeWatch.close());
+  metrics.storeUp(true);
+  const known = new LastKnown({
+    users: store.users,
+    rooms: store.rooms,
+    watch: storeWatch,
+    now: () => performance.now(),
+    keepMs: config.storeGraceMs,
+    onRemembered: () => metrics.remembered(),
+  });
   // An address on the bus, of this process alone and without an entry among the nodes: nobody is placed on it.
   const inbox = await cluster.inbox(NodeId.parse(`api-${randomBytes(8).toString('hex')}`));
   const revoker = new Revoker({
@@ -153,10 +183,11 @@ async function compose(
     new AttemptWindow({ limit: config.signInsPerAccount, windowMs: ATTEMPT_WINDOW_MS, maxKeys: MOST_ACCOUNTS, now });
   const services: Services = {
     config,
-    clock,
+    clock: { now },
     random,
     ids: new Ids(random),
     store,
+    storeWatch,
     cluster,
     keys,
     issuer: new TokenIssuer({
@@ -171,10 +202,10 @@ async function compose(
       },
     }),
     verifier,
-    auth: new Auth({ verifier, users: store.users }),
+    auth: new Auth({ verifier, known, revoked: new RevokedLately(cluster.revocations, () => performance.now()) }),
     passwords,
     attempts: { login: attempts(), register: attempts() },
-    rooms: new RoomAccess(store.rooms),
+    rooms: new RoomAccess(known),
     naming: new RoomNaming({
       names: cluster.names,
       now,

@@ -13,6 +13,7 @@ import type { Eviction } from './rooms/eviction.ts';
 import type { RoomNaming } from './rooms/naming.ts';
 import type { Placer } from './sessions/placer.ts';
 import type { Revoker } from './sessions/revoker.ts';
+import type { StoreWatch } from './store/store-watch.ts';
 import type { TokenIssuer } from './tokens/issue.ts';
 import type { KeyRing } from './tokens/key-ring.ts';
 import type { TokenVerifier } from './tokens/verify.ts';
@@ -24,6 +25,7 @@ export interface Services {
   readonly random: Randomness;
   readonly ids: Ids;
   readonly store: Store;
+  readonly storeWatch: StoreWatch;
   readonly cluster: Cluster;
   readonly keys: KeyRing;
   readonly issuer: TokenIssuer;

@@ -34,6 +34,17 @@ export const systemClock: Clock = {
   },
 };
 
+/** The same timers, and the wall clock corrected by what is told, milliseconds. */
+export function correctedClock(clock: Clock, offsetMs: () => number): Clock {
+  return {
+    now: () => clock.now(),
+    wallNow: () => clock.wallNow() + offsetMs(),
+    after: (ms, run) => clock.after(ms, run),
+    every: (ms, run) => clock.every(ms, run),
+    soon: (run) => clock.soon(run),
+  };
+}
+
 /** Resolves after `ms`, or at once when the signal aborts. */
 export function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();

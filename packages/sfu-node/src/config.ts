@@ -48,11 +48,22 @@ export const settings = {
   httpPort: setting(integer(0, 65_535), 'Its port; 0 takes a free one.', { fallback: '8081' }),
   redisUrl: setting(
     text,
-    'redis://, rediss://, redis+sentinel://host:port,host:port/master-name or redis+cluster://host:port,host:port.',
+    'redis://, redis+sentinel://host:port,host:port/master-name or redis+cluster://host:port,host:port; rediss for TLS.',
     { secret: true },
   ),
   redisPrefix: setting(text, 'Begins every key and channel in Redis; the same for the whole cluster.', {
     fallback: 'mer:',
+  }),
+  redisTimeoutMs: setting(integer(50, 60_000), 'Longest wait for the answer to one Redis command, ms.', {
+    fallback: '2000',
+  }),
+  leaseMs: setting(
+    integer(1_000, 120_000),
+    'A node that is silent in Redis for so long counts as dead, ms; the same for the whole cluster.',
+    { fallback: '5000' },
+  ),
+  startWaitMs: setting(integer(0, 3_600_000), 'How long a start waits for Redis before it gives up, ms.', {
+    fallback: '120000',
   }),
   logLevel: setting(z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal']), 'Least severe log line.', {
     fallback: 'info',

@@ -5,7 +5,7 @@ import { createMediaEngine, type MediaEngine } from '@meridian/media';
 import { MeridianError, type NodeRecord } from '@meridian/protocol';
 import type { FastifyInstance } from 'fastify';
 import { SigningKeys } from './auth/signing-keys.ts';
-import { type Clock, systemClock } from './clock.ts';
+import { type Clock, correctedClock, systemClock } from './clock.ts';
 import { checkConfig, type NodeConfig } from './config.ts';
 import { createHttpServer } from './http/routes.ts';
 import type { Logger } from './logger.ts';
@@ -53,7 +53,7 @@ type Opened = { readonly what: string; readonly close: () => Promise<unknown> };
  */
 export async function startSfuNode(options: StartOptions): Promise<SfuNode> {
   const config = checkConfig(options.config);
-  const { clock = systemClock, random = Math.random, timing = {} } = options;
+  const { random = Math.random, timing = {} } = options;
   const log = options.logger.child({ nodeId: config.nodeId, region: config.region });
   const opened: Opened[] = [];
   const closeAll = async () => {
@@ -74,8 +74,11 @@ export async function startSfuNode(options: StartOptions): Promise<SfuNode> {
         command: (name, ms, ok) => metrics.redisCommand(name, ok, ms),
         busRequest: (method, ms, outcome) => metrics.busRequest(method, outcome, ms),
       },
-      ...(timing.commandTimeoutMs === undefined ? {} : { commandTimeoutMs: timing.commandTimeoutMs }),
+      commandTimeoutMs: timing.commandTimeoutMs ?? config.redisTimeoutMs,
+      connectTimeoutMs: config.startWaitMs,
     });
+    // One time for the whole cluster, whatever the clock of this machine says.
+    const clock = correctedClock(options.clock ?? systemClock, () => cluster.clockOffsetMs);
     opened.push({ what: 'cluster', close: () => cluster.close() });
     const inbox = await cluster.inbox(config.nodeId);
     opened.push({ what: 'inbox', close: () => inbox.close() });
@@ -94,8 +97,8 @@ export async function startSfuNode(options: StartOptions): Promise<SfuNode> {
     opened.push({ what: 'http', close: () => app.close() });
     const port = await listen(app, config);
     const announcement = await cluster.announce(recordOf(config, clock), {
-      ...(timing.leaseMs === undefined ? {} : { leaseMs: timing.leaseMs }),
-      ...(timing.heartbeatMs === undefined ? {} : { heartbeatMs: timing.heartbeatMs }),
+      leaseMs: timing.leaseMs ?? config.leaseMs,
+      heartbeatMs: timing.heartbeatMs ?? Math.min(1_000, config.leaseMs / 5),
     });
     node.announcedAs(announcement);
     const url = `http://${config.httpHost}:${port}`;

@@ -21,6 +21,7 @@ function baseOptions(target: RedisTarget, timeoutMs: number): Options {
     replyMapping: 'legacy',
     ...(target.username === undefined ? {} : { username: target.username }),
     ...(target.password === undefined ? {} : { password: target.password }),
+    ...(target.tls ? { tls: {} } : {}),
     connectTimeout: timeoutMs,
     commandTimeout: timeoutMs,
     // A connection that answers nothing any more (its machine is gone, a firewall forgot it) is made anew.
@@ -39,13 +40,14 @@ function baseOptions(target: RedisTarget, timeoutMs: number): Options {
 function placeOf(target: Exclude<RedisTarget, { kind: 'cluster' }>): Omit<RedisOptions, 'replyMapping'> {
   switch (target.kind) {
     case 'single':
-      return { ...target.address, db: target.db, ...(target.tls ? { tls: {} } : {}) };
+      return { ...target.address, db: target.db };
     case 'sentinel':
       return {
         sentinels: [...target.sentinels],
         name: target.master,
         db: target.db,
         sentinelRetryStrategy: backOffMs,
+        ...(target.tls ? { enableTLSForSentinelMode: true, sentinelTLS: {} } : {}),
       };
   }
 }
@@ -67,6 +69,8 @@ export function commandClient(target: RedisTarget, timeoutMs: number): CommandCl
     redisOptions,
     lazyConnect: true,
     enableOfflineQueue: false,
+    // Certificates are made out for names: an address that was looked up would match none.
+    ...(target.tls ? { dnsLookup: (address, found) => found(null, address) } : {}),
     clusterRetryStrategy: (attempt) => backOffMs(attempt),
     clusterNodeRetryStrategy: (attempt) => backOffMs(attempt),
     // A command whose connection broke may have been executed: it fails, and whoever sent it decides.

@@ -10,6 +10,8 @@ import type { Address, RedisTarget } from './url.ts';
 /** How often the connection is tried when nothing else is sent, milliseconds. */
 const PROBE_MS = 1_000;
 const PROBE_WHILE_DOWN_MS = 200;
+/** How often a start that waits says so, milliseconds. */
+const WAITING_EVERY_MS = 2_000;
 
 export interface ConnectionOptions {
   readonly target: RedisTarget;
@@ -56,7 +58,9 @@ export class RedisConnection {
 
   /** @throws MeridianError `cluster-unavailable` when Redis does not answer within the time. */
   async connect(withinMs: number): Promise<void> {
-    const deadline = performance.now() + withinMs;
+    const started = performance.now();
+    const deadline = started + withinMs;
+    let saidAt = started;
     // Why there is no connection (refused, wrong password) is told by events only.
     let trouble: unknown;
     const note = (error: unknown) => {
@@ -65,9 +69,15 @@ export class RedisConnection {
     this.#client.on('error', note);
     this.#client.connect().catch(note);
     while (!(await this.#answers())) {
-      if (performance.now() >= deadline || this.#closed) {
+      if (performance.now() >= deadline || this.#closed || isRefusedLogin(trouble)) {
         this.close();
-        throw unavailable(`no answer within ${withinMs} ms`, trouble);
+        const why = isRefusedLogin(trouble) ? 'it refuses the login' : `no answer within ${withinMs} ms`;
+        throw unavailable(why, trouble);
+      }
+      if (performance.now() - saidAt >= WAITING_EVERY_MS) {
+        saidAt = performance.now();
+        const waitedMs = Math.round(saidAt - started);
+        this.#options.logger.warn({ err: trouble, waitedMs, withinMs }, 'Redis is not there yet: waiting for it');
       }
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
@@ -188,6 +198,11 @@ export class RedisConnection {
     this.#options.observe.status?.(status);
     this.#status.emit('status', status);
   }
+}
+
+/** Waiting does not make a wrong password right. */
+function isRefusedLogin(trouble: unknown): boolean {
+  return trouble instanceof Error && /^(WRONGPASS|NOAUTH|NOPERM|ERR invalid password|ERR AUTH)/.test(trouble.message);
 }
 
 function isUnknownScript(error: unknown): boolean {

@@ -19,13 +19,15 @@ export type RedisTarget = Credentials &
         readonly sentinels: readonly Address[];
         readonly master: string;
         readonly db: number;
+        /** The sentinels as well as the master. */
+        readonly tls: boolean;
       }
-    | { readonly kind: 'cluster'; readonly seeds: readonly Address[] }
+    | { readonly kind: 'cluster'; readonly seeds: readonly Address[]; readonly tls: boolean }
   );
 
 const FORMS =
-  'redis://host:port[/db], rediss://host:port[/db], redis+sentinel://host:port,host:port/master-name[/db] ' +
-  'or redis+cluster://host:port,host:port';
+  'redis://host:port[/db], redis+sentinel://host:port,host:port/master-name[/db] or ' +
+  'redis+cluster://host:port,host:port, each with rediss in place of redis for TLS';
 
 function invalid(why: string): MeridianError {
   return new MeridianError('config-invalid', { message: `the Redis URL ${why}; it has one of the forms ${FORMS}` });
@@ -41,22 +43,25 @@ export function parseRedisUrl(url: string): RedisTarget {
   if (scheme === undefined || hosts === undefined) throw invalid('cannot be read');
   const credentials = credentialsOf(user);
   const segments = (path ?? '').split('/').filter((segment) => segment !== '');
+  const tls = scheme.startsWith('rediss');
   switch (scheme) {
     case 'redis':
     case 'rediss': {
       const [address, ...more] = addressesOf(hosts, 6379);
       if (address === undefined || more.length > 0) throw invalid('must name exactly one host');
       if (segments.length > 1) throw invalid('has too long a path');
-      return { kind: 'single', address, db: dbOf(segments[0]), tls: scheme === 'rediss', ...credentials };
+      return { kind: 'single', address, db: dbOf(segments[0]), tls, ...credentials };
     }
-    case 'redis+sentinel': {
+    case 'redis+sentinel':
+    case 'rediss+sentinel': {
       const [master, db, ...rest] = segments;
       if (master === undefined || rest.length > 0) throw invalid('must end with the name of the master');
-      return { kind: 'sentinel', sentinels: addressesOf(hosts, 26379), master, db: dbOf(db), ...credentials };
+      return { kind: 'sentinel', sentinels: addressesOf(hosts, 26379), master, db: dbOf(db), tls, ...credentials };
     }
     case 'redis+cluster':
+    case 'rediss+cluster':
       if (segments.length > 0) throw invalid('must not have a path: a Redis Cluster has one database only');
-      return { kind: 'cluster', seeds: addressesOf(hosts, 6379), ...credentials };
+      return { kind: 'cluster', seeds: addressesOf(hosts, 6379), tls, ...credentials };
     default:
       throw invalid('has an unknown scheme');
   }

@@ -30,8 +30,14 @@ describe('the URL of Redis', () => {
         ],
         master: 'main',
         db: 2,
+        tls: false,
       },
     ],
+    [
+      'rediss+sentinel://one/main',
+      { kind: 'sentinel', sentinels: [{ host: 'one', port: 26379 }], master: 'main', db: 0, tls: true },
+    ],
+    ['rediss+cluster://a:1', { kind: 'cluster', seeds: [{ host: 'a', port: 1 }], tls: true }],
     [
       'redis+cluster://ann:x@a:1,b:2',
       {
@@ -40,6 +46,7 @@ describe('the URL of Redis', () => {
           { host: 'a', port: 1 },
           { host: 'b', port: 2 },
         ],
+        tls: false,
         username: 'ann',
         password: 'x',
       },

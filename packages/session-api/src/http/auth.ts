@@ -1,6 +1,8 @@
 import { MeridianError, type SessionTokenClaims, type UserId } from '@meridian/protocol';
-import type { Users } from '@meridian/store';
+import type { User } from '@meridian/store';
 import type { FastifyRequest } from 'fastify';
+import type { LastKnown } from '../store/last-known.ts';
+import type { RevokedLately } from '../store/revoked-lately.ts';
 import type { TokenVerifier } from '../tokens/verify.ts';
 
 /** Who a user token speaks for. */
@@ -16,13 +18,15 @@ export interface Caller {
 
 export interface AuthOptions {
   readonly verifier: TokenVerifier;
-  readonly users: Users;
+  readonly known: Pick<LastKnown, 'user'>;
+  readonly revoked: Pick<RevokedLately, 'isRevoked'>;
 }
 
 /**
  * Checks the bearer token before a request's body is looked at. Accounts are read from the store at
  * every use, so that a token that was revoked (password changed, logged out everywhere) ends at once. Guests
- * have no record: their tokens end by time alone.
+ * have no record: their tokens end by time alone. While the store is away an account is judged by what was read last and by
+ * the marks of those who were logged out everywhere.
  */
 export class Auth {
   readonly #options: AuthOptions;
@@ -78,9 +82,11 @@ export class Auth {
     return claims;
   }
 
-  async #current(userId: UserId, tokenVersion: number) {
-    const user = await this.#options.users.find(userId);
-    if (user === undefined || user.tokenVersion !== tokenVersion) throw new MeridianError('token-revoked');
+  async #current(userId: UserId, tokenVersion: number): Promise<User> {
+    const { known, revoked } = this.#options;
+    const { value: user, remembered } = await known.user(userId);
+    if (user?.tokenVersion !== tokenVersion) throw new MeridianError('token-revoked');
+    if (remembered && (await revoked.isRevoked(userId, tokenVersion))) throw new MeridianError('token-revoked');
     return user;
   }
 }

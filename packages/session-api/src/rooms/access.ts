@@ -1,5 +1,6 @@
-import { MeridianError, type RoomSlug, type RoomView, type UserId } from '@meridian/protocol';
-import type { Room, Rooms } from '@meridian/store';
+import { isMeridianError, MeridianError, type RoomSlug, type RoomView, type UserId } from '@meridian/protocol';
+import type { Room } from '@meridian/store';
+import type { Answer, LastKnown } from '../store/last-known.ts';
 
 export type Role = RoomView['role'];
 
@@ -9,24 +10,33 @@ export interface Entry {
   readonly role: Role;
 }
 
+/** As it was looked up. */
+export interface FoundEntry extends Entry {
+  /**
+   * The store is away and this is what it said last: who has been put out since, or what became of the room, the marks at
+   * its admission know.
+   */
+  readonly remembered: boolean;
+}
+
 /** Who may see and enter which room. */
 export class RoomAccess {
-  readonly #rooms: Rooms;
+  readonly #known: Pick<LastKnown, 'room' | 'isMember'>;
 
-  constructor(rooms: Rooms) {
-    this.#rooms = rooms;
+  constructor(known: Pick<LastKnown, 'room' | 'isMember'>) {
+    this.#known = known;
   }
 
   /**
    * The room, for somebody who may enter it: anybody a public one, its owner and members a private one.
    * @throws MeridianError `room-not-found`, `room-private`
    */
-  async enter(slug: RoomSlug, userId: UserId): Promise<Entry> {
-    const room = await this.#rooms.findBySlug(slug);
+  async enter(slug: RoomSlug, userId: UserId): Promise<FoundEntry> {
+    const { value: room, remembered } = await this.#known.room(slug);
     if (room === undefined) throw new MeridianError('room-not-found');
-    const role = await this.#roleOf(room, userId);
-    if (room.visibility === 'private' && role === 'visitor') throw new MeridianError('room-private');
-    return { room, role };
+    const found = await this.#roleOf(room, userId);
+    if (room.visibility === 'private' && found.role === 'visitor') throw new MeridianError('room-private');
+    return { room, role: found.role, remembered: remembered || found.remembered };
   }
 
   /** @throws MeridianError as `enter`, and `forbidden` for those who are neither owner nor member */
@@ -44,9 +54,20 @@ export class RoomAccess {
     return room;
   }
 
-  async #roleOf(room: Room, userId: UserId): Promise<Role> {
-    if (room.ownerId === userId) return 'owner';
-    return (await this.#rooms.isMember(room.roomId, userId)) ? 'member' : 'visitor';
+  async #roleOf(room: Room, userId: UserId): Promise<{ role: Role; remembered: boolean }> {
+    if (room.ownerId === userId) return { role: 'owner', remembered: false };
+    const member = await this.#member(room, userId);
+    return { role: member.value ? 'member' : 'visitor', remembered: member.remembered };
+  }
+
+  /** Anybody may enter a public room: where the store cannot say whether they are a member, they come as a visitor. */
+  async #member({ roomId, visibility }: Room, userId: UserId): Promise<Answer<boolean>> {
+    try {
+      return await this.#known.isMember(roomId, userId);
+    } catch (error) {
+      if (visibility === 'private' || !isMeridianError(error, 'store-unavailable')) throw error;
+      return { value: false, remembered: true };
+    }
   }
 }
 

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { eventually, freePort } from '@meridian/harness';
+import { eventually, freePort, startRedis } from '@meridian/harness';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { TestClient } from '../support/client.ts';
 import { TestCluster } from '../support/test-cluster.ts';
@@ -95,9 +95,45 @@ describe('the process', () => {
 
   test('says that Redis is out of reach, and ends with 1', async () => {
     const port = await freePort();
-    const { exited, output } = run({ ...environment(port), MERIDIAN_REDIS_URL: 'redis://127.0.0.1:1' });
+    const { exited, output } = run({
+      ...environment(port),
+      MERIDIAN_REDIS_URL: 'redis://127.0.0.1:1',
+      MERIDIAN_START_WAIT_MS: '300',
+    });
 
     expect(await exited).toBe(1);
     expect(output()).toContain('Redis');
+  });
+
+  test('waits for a Redis that is started after it, and says so', async () => {
+    const [port, redisPort] = [await freePort(), await freePort()];
+    const { child, exited, output } = run({
+      ...environment(port),
+      MERIDIAN_REDIS_URL: `redis://127.0.0.1:${redisPort}`,
+    });
+    await eventually('it says what it waits for', () => output().includes('Redis is not there yet'));
+    const late = await startRedis({ port: redisPort });
+    try {
+      await eventually('the node is ready', async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok);
+      child.kill('SIGTERM');
+      expect(await exited).toBe(0);
+    } finally {
+      await late.stop();
+    }
+  });
+
+  test('does not wait for a Redis that refuses its password', async () => {
+    const guarded = await startRedis({ args: ['--requirepass', 'right'] });
+    try {
+      const { exited, output } = run({
+        ...environment(await freePort()),
+        MERIDIAN_REDIS_URL: guarded.url.replace('//', '//:wrong@'),
+      });
+      expect(await exited).toBe(1);
+      expect(output()).toContain('WRONGPASS');
+      expect(output()).not.toContain('wrong@');
+    } finally {
+      await guarded.stop();
+    }
   });
 });

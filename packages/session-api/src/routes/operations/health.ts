@@ -1,4 +1,4 @@
-import { isMeridianError, MeridianError } from '@meridian/protocol';
+import { MeridianError } from '@meridian/protocol';
 import { z } from 'zod';
 import type { Route } from '../../http/route.ts';
 
@@ -12,18 +12,35 @@ export const healthz: Route = (app) => {
   });
 };
 
-/** Can it do its work now? For sending it requests: Redis and the store answer. */
-export const readyz: Route = (app, { cluster, store }) => {
+const Readiness = z.object({
+  status: z.enum(['ready', 'degraded']),
+  store: z.boolean(),
+  /** What this machine's clock lacks to be that of Redis, milliseconds. */
+  clockOffsetMs: z.int(),
+});
+
+/**
+ * Can it do its work now? For sending it requests: Redis answers. Without the store it goes on for those whom it knows, and
+ * no other instance would do better: `degraded`.
+ */
+export const readyz: Route = (app, { cluster, store, storeWatch }) => {
   app.route({
     method: 'GET',
     url: '/readyz',
-    schema: { tags: ['operations'], response: { 200: z.object({ status: z.literal('ready') }) } },
+    schema: { tags: ['operations'], response: { 200: Readiness } },
     handler: async () => {
       if (cluster.status !== 'up') throw new MeridianError('cluster-unavailable');
-      await store.ping().catch((cause: unknown) => {
-        throw isMeridianError(cause) ? cause : new MeridianError('store-unavailable', { cause });
-      });
-      return { status: 'ready' as const };
+      const isStoreThere = await storeWatch
+        .run(() => store.ping())
+        .then(
+          () => true,
+          () => false,
+        );
+      return {
+        status: isStoreThere ? ('ready' as const) : ('degraded' as const),
+        store: isStoreThere,
+        clockOffsetMs: cluster.clockOffsetMs,
+      };
     },
   });
 };

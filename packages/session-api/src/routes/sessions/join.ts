@@ -21,6 +21,7 @@ export const joinRoom: Route = (app, { auth, rooms, cluster, issuer, ids, metric
         'session-not-attached',
         'token-session',
         'cluster-unavailable',
+        'store-unavailable',
       ],
     },
     schema: {
@@ -41,7 +42,7 @@ export const joinRoom: Route = (app, { auth, rooms, cluster, issuer, ids, metric
         throw new MeridianError('session-not-attached', { retryAfterMs: 200 });
       }
       if (lease.userId !== session.sub) throw new MeridianError('token-session');
-      const { room, role } = entry;
+      const { room, role, remembered } = entry;
       const admit = () =>
         metrics.step('admit', () =>
           cluster.rooms.admit({
@@ -49,17 +50,18 @@ export const joinRoom: Route = (app, { auth, rooms, cluster, issuer, ids, metric
             lease,
             capacity: room.capacity,
             duplicates: room.duplicates,
-            visitor: role === 'visitor',
+            // A membership that is only remembered may have ended: the marks of that decide.
+            visitor: role === 'visitor' || (remembered && role === 'member'),
           }),
         );
       let admission = await admit();
-      if (!admission.admitted && admission.reason === 'room-ended' && role === 'owner') {
+      if (!admission.admitted && admission.reason === 'room-ended' && role === 'owner' && !remembered) {
         // A room lasts: who owns it may open it again after having ended the call in it.
         await cluster.rooms.reopen(room.roomId);
         admission = await admit();
       }
       metrics.admission(admission.admitted ? 'admitted' : admission.reason);
-      if (!admission.admitted) throw refusal(admission);
+      if (!admission.admitted) throw remembered && isOpen(admission.reason) ? undecided() : refusal(admission);
       naming.remember(room);
       const grants = grantsOf(role);
       const { token, expiresAtMs } = await issuer.room({
@@ -79,6 +81,11 @@ export const joinRoom: Route = (app, { auth, rooms, cluster, issuer, ids, metric
 };
 
 const grantsOf = (role: Role): Grants => ({ publish: true, subscribe: true, chat: true, moderate: role === 'owner' });
+
+/** A refusal that the store, were it there, might not share. */
+const isOpen = (reason: Refusal['reason']): boolean => reason === 'members-only' || reason === 'room-ended';
+
+const undecided = () => new MeridianError('store-unavailable', { retryAfterMs: 1_000 });
 
 type Refusal = Exclude<Admission, { admitted: true }>;
 
