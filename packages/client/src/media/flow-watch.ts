@@ -5,27 +5,36 @@ import { readReports, type StatsReport } from '../stats/reports.ts';
 /** A look costs the browser about a millisecond, and is taken only while somebody waits. Milliseconds. */
 const LOOK_EVERY_MS = 50;
 
+/** So many frames or packets are a steady flow ... */
+const STEADY_AFTER = 8;
+/** ... or so long after the first, where there are few: a still picture, silence. Milliseconds. */
+const STEADY_AFTER_MS = 700;
+
+/** `begun`: a picture was decoded, sound has come. `steady`: the pauses of a path that has just been opened are over. */
+export type Flow = 'begun' | 'steady';
+
 interface Watched {
   readonly trackId: string;
   readonly kind: MediaKind;
-  readonly onFlowing: () => void;
+  readonly onFlow: (flow: Flow) => void;
+  begunAtMs: number | undefined;
 }
 
-/** Finds out when tracks of one transport begin to be of use: a picture was decoded, sound has come. */
+/** Finds out when tracks of one transport begin to be of use. */
 export class FlowWatch {
-  readonly #runtime: Pick<Runtime, 'after'>;
+  readonly #runtime: Pick<Runtime, 'after' | 'now'>;
   readonly #getStats: () => Promise<RTCStatsReport>;
   readonly #watched = new Set<Watched>();
   #cancelLook: (() => void) | undefined;
 
-  constructor(options: { runtime: Pick<Runtime, 'after'>; getStats: () => Promise<RTCStatsReport> }) {
+  constructor(options: { runtime: Pick<Runtime, 'after' | 'now'>; getStats: () => Promise<RTCStatsReport> }) {
     this.#runtime = options.runtime;
     this.#getStats = options.getStats;
   }
 
-  /** Calls back once. Returns the cancelling. */
-  watch(track: { id: string }, kind: MediaKind, onFlowing: () => void): () => void {
-    const watched: Watched = { trackId: track.id, kind, onFlowing };
+  /** Calls back once for each. Returns the cancelling. */
+  watch(track: { id: string }, kind: MediaKind, onFlow: (flow: Flow) => void): () => void {
+    const watched: Watched = { trackId: track.id, kind, onFlow, begunAtMs: undefined };
     this.#watched.add(watched);
     this.#schedule();
     return () => this.#forget(watched);
@@ -61,13 +70,22 @@ export class FlowWatch {
     this.#cancelLook = undefined;
     for (const watched of [...this.#watched]) {
       const report = reports.find((one) => one.type === 'inbound-rtp' && one.trackIdentifier === watched.trackId);
-      if (report === undefined || !flows(report, watched.kind)) continue;
-      this.#watched.delete(watched);
-      watched.onFlowing();
+      const count = report === undefined ? 0 : countOf(report, watched.kind);
+      if (count > 0) this.#note(watched, count);
     }
     if (this.#watched.size > 0) this.#schedule();
   }
+
+  #note(watched: Watched, count: number): void {
+    const nowMs = this.#runtime.now();
+    if (watched.begunAtMs === undefined) {
+      watched.begunAtMs = nowMs;
+      watched.onFlow('begun');
+    }
+    if (count < STEADY_AFTER && nowMs - watched.begunAtMs < STEADY_AFTER_MS) return;
+    if (this.#watched.delete(watched)) watched.onFlow('steady');
+  }
 }
 
-const flows = (report: StatsReport, kind: MediaKind): boolean =>
-  kind === 'video' ? (report.framesDecoded ?? 0) > 0 : (report.packetsReceived ?? 0) > 0;
+const countOf = ({ framesDecoded = 0, packetsReceived = 0 }: StatsReport, kind: MediaKind): number =>
+  kind === 'video' ? framesDecoded : packetsReceived;

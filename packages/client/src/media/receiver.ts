@@ -12,7 +12,7 @@ import {
 } from '@meridian/protocol';
 import type { types } from 'mediasoup-client';
 import { type SdkError, toSdkError } from '../errors.ts';
-import { FlowWatch } from './flow-watch.ts';
+import { type Flow, FlowWatch } from './flow-watch.ts';
 import { layerFor, type Shown, spatialLayersOf } from './layers.ts';
 import { type LinkOptions, MediaLink } from './link.ts';
 import { toDeviceRtpParameters, toDeviceSctpStream } from './wire.ts';
@@ -32,8 +32,8 @@ export interface DataMessage {
   readonly payload: string | ArrayBuffer;
 }
 
-/** Calls back once when the track is of use (a picture was decoded, sound has come). Returns the cancelling. */
-export type WatchFlow = (onFlowing: () => void) => () => void;
+/** Calls back once when the track begins to be of use, and once when it flows steadily. Returns the cancelling. */
+export type WatchFlow = (onFlow: (flow: Flow) => void) => () => void;
 
 export interface ReceiverEvents {
   onTrack(track: RemoteTrack, watch: WatchFlow): void;
@@ -108,7 +108,7 @@ export class Receiver {
         asked: { paused: true, layer: undefined },
       };
       this.#incoming.set(consumerId, incoming);
-      this.#events.onTrack(remote, (onFlowing) => this.#flow.watch(remote.track, kind, onFlowing));
+      this.#events.onTrack(remote, (onFlow) => this.#flow.watch(remote.track, kind, onFlow));
       await this.#adapt(incoming);
     } catch (error) {
       if (!this.transport.closed) this.#events.onTrouble(toSdkError(error, 'browser-unsupported'));

@@ -51,7 +51,7 @@ export class Attachment {
   readonly sender: Sender;
   readonly receiver: Receiver;
   /** The room as this node sees it. */
-  readonly roster = new Roster();
+  readonly roster: Roster;
   readonly #runtime: Runtime;
   #host: AttachmentHost | undefined;
   #started = false;
@@ -64,6 +64,7 @@ export class Attachment {
   }) {
     const { attached, runtime } = options;
     this.attached = attached;
+    this.roster = new Roster(attached.joined.self.sessionId);
     this.#runtime = runtime;
     this.#host = options.host;
     const { connection, joined, loadedDevice, session } = attached;

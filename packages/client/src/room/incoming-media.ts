@@ -27,9 +27,14 @@ interface Slot {
   shown: RemoteTrack;
   /** Nothing comes in over the shown track any more; its last picture stays for a while. */
   over: boolean;
-  /** Newer tracks that do not flow yet, oldest first, with the undoing of the watch. */
-  readonly coming: Map<RemoteTrack, () => void>;
+  /** Newer tracks that do not flow yet, oldest first. */
+  readonly coming: Map<RemoteTrack, Coming>;
   cancelHold: () => void;
+}
+
+interface Coming {
+  cancel: () => void;
+  hasBegun: boolean;
 }
 
 /** How long the last picture stays where the next one is on its way. Milliseconds. */
@@ -37,7 +42,7 @@ const HOLD_MS = 5_000;
 
 /**
  * What comes in from others, over all stays and moves: of each person's source one track. A newer one takes its
- * place only when it flows, so that nobody sees a gap.
+ * place only when it flows steadily, or at its first picture where the old one is over, so that nobody sees a gap.
  */
 export class IncomingMedia {
   readonly #slots = new Map<SlotKey, Slot>();
@@ -82,10 +87,12 @@ export class IncomingMedia {
       events.onAdded(remote);
       return;
     }
-    slot.coming.set(
-      remote,
-      watch(() => this.#swap(key, slot, remote)),
-    );
+    const coming: Coming = { cancel: () => {}, hasBegun: false };
+    slot.coming.set(remote, coming);
+    coming.cancel = watch((flow) => {
+      coming.hasBegun = true;
+      if (flow === 'steady' || slot.over) this.#swap(key, slot, remote);
+    });
     if (isQuiet(remote)) this.#swap(key, slot, remote);
   }
 
@@ -94,12 +101,14 @@ export class IncomingMedia {
     const key = slotOf(remote);
     const slot = this.#slots.get(key);
     if (slot === undefined) return;
-    slot.coming.get(remote)?.();
+    slot.coming.get(remote)?.cancel();
     slot.coming.delete(remote);
     if (slot.shown === remote) slot.over = true;
     if (!slot.over) return;
     const isLast = slot.coming.size === 0 && !this.#options.isSuperseded(slot.shown);
+    const begun = [...slot.coming].findLast(([, { hasBegun }]) => hasBegun)?.[0];
     if (isLast) this.#remove(key, slot);
+    else if (begun !== undefined) this.#swap(key, slot, begun);
     else if (slot.shown === remote) this.#hold(key, slot);
   }
 
@@ -122,7 +131,7 @@ export class IncomingMedia {
   /** Drops everything that is not among these. */
   keepOnly(flowing: readonly RemoteTrack[]): void {
     for (const [key, slot] of [...this.#slots]) {
-      for (const [remote, cancel] of [...slot.coming]) {
+      for (const [remote, { cancel }] of [...slot.coming]) {
         if (flowing.includes(remote)) continue;
         cancel();
         slot.coming.delete(remote);
@@ -136,7 +145,7 @@ export class IncomingMedia {
 
   #swap(key: SlotKey, slot: Slot, after: RemoteTrack): void {
     if (this.#slots.get(key) !== slot || !slot.coming.has(after)) return;
-    for (const [older, cancel] of [...slot.coming]) {
+    for (const [older, { cancel }] of [...slot.coming]) {
       cancel();
       slot.coming.delete(older);
       if (older === after) break;
@@ -163,7 +172,7 @@ export class IncomingMedia {
   #remove(key: SlotKey, slot: Slot): void {
     this.#slots.delete(key);
     slot.cancelHold();
-    for (const cancel of slot.coming.values()) cancel();
+    for (const { cancel } of slot.coming.values()) cancel();
     slot.coming.clear();
     this.#options.events.onRemoved(slot.shown);
   }

@@ -5,7 +5,7 @@ import type { Attachment } from './attachment.ts';
  * After a move the others need a moment to get the new picture over the new node; until then they see the old one.
  * Milliseconds.
  */
-const LINGER_MS = 2_500;
+const LINGER_MS = 4_000;
 const SILENT_LINGER_MS = 6_000;
 /** For data that is on its way over the old node. Milliseconds. */
 const DATA_SETTLES_MS = 300;

@@ -284,6 +284,17 @@ export class Room extends Emitter<RoomEvents> {
     });
   }
 
+  /**
+   * Goes to another node while the call goes on, as it happens by itself when this one is about to stop: joins there,
+   * sends and receives there, and leaves here when nothing is missing any more.
+   * @param withinMs it is tried again and again for so long
+   * @throws why the last attempt failed, such as `no-healthy-node`; the call goes on where it was
+   */
+  async moveElsewhere(withinMs = 15_000, signal?: AbortSignal): Promise<Whereabouts> {
+    await this.#upkeep.move(withinMs, signal);
+    return this.whereabouts;
+  }
+
   // what moderators may do
 
   /** @throws MeridianError `forbidden` */

@@ -33,8 +33,14 @@ const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b)
  */
 export class Roster {
   #participants = new Map<SessionId, Participant>();
+  readonly #self: SessionId | undefined;
   /** Of each slot, in order of opening; never empty. */
   #slots = new Map<SlotKey, readonly ProducerInfo[]>();
+
+  /** @param self whose producers are not listed: what we publish ourselves we know better */
+  constructor(self?: SessionId) {
+    this.#self = self;
+  }
 
   /** In order of arrival. */
   get participants(): readonly Participant[] {
@@ -65,7 +71,7 @@ export class Roster {
 
   /** A whole new picture, after a join: says only what differs from the one before. */
   reset(snapshot: RosterSnapshot): RosterChange[] {
-    const after = new Roster();
+    const after = new Roster(this.#self);
     for (const participant of snapshot.participants) after.joined(participant);
     for (const producer of snapshot.producers.toSorted(replacementsLast(snapshot.producers))) {
       after.producerOpened(producer);
@@ -123,6 +129,7 @@ export class Roster {
   }
 
   producerOpened(producer: ProducerInfo): RosterChange[] {
+    if (producer.sessionId === this.#self) return [];
     const key = slotOf(producer);
     const slot = this.#slots.get(key) ?? [];
     const known = slot.some(({ producerId }) => producerId === producer.producerId);

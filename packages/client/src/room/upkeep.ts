@@ -87,6 +87,7 @@ export class Upkeep {
   #rosterIsChanging = false;
   #stale: Attachment | undefined;
   #move: Move | undefined;
+  #moving: Promise<void> | undefined;
   #retirement: Retirement | undefined;
   #cancelSettle = () => {};
   #cancelProven = () => {};
@@ -180,6 +181,14 @@ export class Upkeep {
     const overOld = retirement !== undefined && (await retirement.takesData());
     const { sender } = overOld ? retirement.attachment : await this.attachment(signal);
     await sender.sendData(label, payload);
+  }
+
+  /**
+   * To another node, as when this one asks for it. The last failure, when it did not work within the time.
+   * @throws as `attachment`
+   */
+  async move(withinMs: number, signal?: AbortSignal): Promise<void> {
+    await this.#startMove(await this.attachment(signal), withinMs);
   }
 
   /** Idempotent. Resolves when the nodes have heard it, or could not be reached. */
@@ -412,28 +421,45 @@ export class Upkeep {
   // moves
 
   #onMoveAsked(attachment: Attachment, deadlineMs: number): void {
-    if (this.current !== attachment || this.#move !== undefined) return;
-    void this.#retirement?.leave();
+    // What goes wrong is told by `trouble`.
+    if (this.current === attachment) this.#startMove(attachment, deadlineMs).catch(() => {});
+  }
+
+  /** Resolves when another node counts; joins a move that is under way. @throws why the last attempt failed */
+  #startMove(from: Attachment, deadlineMs: number): Promise<void> {
+    if (this.#moving !== undefined) return this.#moving;
+    const moving = this.#runMove(from, deadlineMs).finally(() => {
+      if (this.#moving === moving) this.#moving = undefined;
+    });
+    this.#moving = moving;
+    return moving;
+  }
+
+  async #runMove(from: Attachment, deadlineMs: number): Promise<void> {
     const { context, host } = this.#options;
     const startedAtMs = context.runtime.now();
+    void this.#retirement?.leave();
     const move = new Move({
       runtime: context.runtime,
-      from: attachment,
+      from,
       deadlineMs,
       attach: (input) => this.#attaching.attach({ ...input, handover: true }),
       stage: (attached) => this.#stage(attached),
       publish: (next) => host.onStaged(next),
-      isReceiving: () => !host.relyOn(attachment.receiver.tracks),
+      isReceiving: () => !host.relyOn(from.receiver.tracks),
       drop: (next) => this.#unstage(next),
       onTrouble: (error) => host.onTrouble(error),
     });
     this.#move = move;
-    move.run().then(
-      (next) => {
-        if (next !== undefined) this.#moveOver(move, attachment, next, startedAtMs);
-      },
-      (thrown: unknown) => this.#onMoveFailed(move, attachment, toSdkError(thrown)),
-    );
+    try {
+      const next = await move.run();
+      if (next === undefined) throw new ClientError('room-left');
+      this.#moveOver(move, from, next, startedAtMs);
+    } catch (thrown) {
+      const error = toSdkError(thrown);
+      this.#onMoveFailed(move, from, error);
+      throw error;
+    }
   }
 
   #stage(attached: Attached): Attachment {
