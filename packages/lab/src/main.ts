@@ -8,6 +8,10 @@ interface Subcommand {
 }
 
 const COMMANDS: Readonly<Record<string, Subcommand>> = {
+  report: {
+    help: 'evaluate recorded runs of an experiment again: verdict, figures, plots',
+    run: async (args) => (await import('./report/command.ts')).report(args),
+  },
   'faults': {
     help: 'break real things in a live call and measure who missed what',
     run: async (args) => (await import('./faults/command.ts')).faults(args),

@@ -1,0 +1,65 @@
+import { crossChecksMade, disagreements, INTERVALS_NOTE, provenance, type ReportInput, refusals } from './content.ts';
+import { figureRows, number, thresholdSentences } from './text.ts';
+
+const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
+const row = (cells: readonly string[]): string => `| ${cells.map(cell).join(' | ')} |`;
+const bullets = (items: readonly string[]): string[] => items.map((item) => `- ${item}`);
+
+export function markdownReport(input: ReportInput): string {
+  const { evaluation, pictures } = input;
+  const { scenario, comparisons } = evaluation;
+  const rows = figureRows(evaluation);
+  const head = [
+    'figure',
+    ...scenario.arms.map(({ title }) => title),
+    ...comparisons.map(({ arm, reference }) => `${arm} − ${reference}`),
+  ];
+  const wrong = disagreements(evaluation);
+  const left = refusals(evaluation);
+  return [
+    `# ${scenario.title}`,
+    '',
+    scenario.description.trim(),
+    '',
+    '## Verdict',
+    '',
+    ...comparisons.flatMap(({ verdict }) => [`**${verdict.headline}**`, '', ...bullets(verdict.sentences), '']),
+    ...bullets(thresholdSentences(evaluation)),
+    '',
+    '## What was compared',
+    '',
+    ...pictures
+      .filter(({ name }) => name.startsWith('topology-'))
+      .map(({ name, title }) => `![${title}](plots/${name}.svg)`),
+    '',
+    '## Figures',
+    '',
+    row(head),
+    row(head.map(() => '---')),
+    ...rows.map(({ metric, means, differences }) =>
+      row([
+        `${metric.title}${metric.unit === '' ? '' : `, ${metric.unit}`}`,
+        ...means.map((value) => number(metric, value)),
+        ...differences,
+      ]),
+    ),
+    '',
+    INTERVALS_NOTE,
+    '',
+    ...pictures
+      .filter(({ name }) => !name.startsWith('topology-'))
+      .flatMap(({ name, title }) => [`![${title}](plots/${name}.svg)`, '']),
+    '## Checks',
+    '',
+    ...bullets([
+      `${crossChecksMade(evaluation)} cross-checks between the figures of clients and servers, ${wrong.length} disagreements.`,
+      ...wrong,
+      ...left.map((one) => `Left out: ${one}`),
+    ]),
+    '',
+    '## How it was made',
+    '',
+    ...bullets(provenance(input).map(([name, value]) => `${name}: ${value}`)),
+    '',
+  ].join('\n');
+}

@@ -1,0 +1,194 @@
+import type { Evaluation } from '../analysis/experiment.ts';
+import { seriesOf } from '../analysis/experiment.ts';
+import { HOP_NAMES, HOP_TITLES } from '../analysis/hops.ts';
+import { METRICS, type Metric } from '../analysis/metrics.ts';
+import { mean, median, quantileOfSorted } from '../analysis/quantile.ts';
+import type { RecordedRun } from '../experiment/record/run.ts';
+import { axisName, colourOf, draw, GRID, type Picture } from './chart.ts';
+
+interface ArmRuns {
+  readonly name: string;
+  readonly title: string;
+  readonly colour: string;
+  readonly runs: readonly RecordedRun[];
+}
+
+const armsOf = (evaluation: Evaluation): ArmRuns[] =>
+  evaluation.scenario.arms.map(({ name, title }, index) => ({
+    name,
+    title,
+    colour: colourOf(index),
+    runs: evaluation.blocks.flatMap(({ byArm }) => byArm.get(name)?.run ?? []),
+  }));
+
+/** Latency of every frame that was shown in the measured time: `[seconds into it, milliseconds]`. */
+function latencies(run: RecordedRun): [number, number][] {
+  const { window } = run;
+  if (window === undefined) return [];
+  return run.of('frames').flatMap(({ rows }) =>
+    rows.flatMap(([, drawnMs, shownMs]): [number, number][] => {
+      const inside = shownMs >= window.fromMs && shownMs <= window.toMs;
+      return inside ? [[(shownMs - window.fromMs) / 1_000, shownMs - drawnMs]] : [];
+    }),
+  );
+}
+
+/** Median of each second over all runs of an arm. */
+export function latencyOverTime(evaluation: Evaluation): Picture {
+  const series = armsOf(evaluation).map(({ name, colour, runs }) => {
+    const bySecond = new Map<number, number[]>();
+    for (const [atS, latencyMs] of runs.flatMap(latencies)) {
+      const second = Math.floor(atS);
+      const known = bySecond.get(second);
+      if (known === undefined) bySecond.set(second, [latencyMs]);
+      else known.push(latencyMs);
+    }
+    const data = [...bySecond].sort(([a], [b]) => a - b).map(([second, values]) => [second + 0.5, median(values)]);
+    return {
+      type: 'line',
+      name,
+      data,
+      showSymbol: false,
+      lineStyle: { color: colour },
+      itemStyle: { color: colour },
+    };
+  });
+  return draw('latency-over-time', 'Glass-to-glass latency over the measured time (median of each second)', {
+    grid: GRID,
+    legend: { top: 4, itemGap: 28 },
+    xAxis: { type: 'value', ...axisName('seconds') },
+    yAxis: { type: 'value', scale: true, ...axisName('ms'), nameGap: 44 },
+    series,
+  });
+}
+
+/** Share of the frames that came within a time. */
+export function latencyDistribution(evaluation: Evaluation): Picture {
+  const series = armsOf(evaluation).map(({ name, colour, runs }) => {
+    const sorted = runs
+      .flatMap(latencies)
+      .map(([, latencyMs]) => latencyMs)
+      .sort((a, b) => a - b);
+    const steps = sorted.length === 0 ? [] : Array.from({ length: 101 }, (_, step) => step / 100);
+    const data = steps.map((p) => [quantileOfSorted(sorted, Math.min(p, 0.995)), 100 * Math.min(p, 0.995)]);
+    return {
+      type: 'line',
+      name,
+      data,
+      showSymbol: false,
+      lineStyle: { color: colour },
+      itemStyle: { color: colour },
+    };
+  });
+  return draw('latency-distribution', 'Share of the frames that were shown within a time', {
+    grid: GRID,
+    legend: { top: 4, itemGap: 28 },
+    xAxis: { type: 'value', scale: true, ...axisName('glass-to-glass latency, ms') },
+    yAxis: { type: 'value', max: 100, ...axisName('% of frames'), nameGap: 44 },
+    series,
+  });
+}
+
+/** A dot for each block and a line for the mean, side by side. */
+export function byBlock(evaluation: Evaluation, name: Metric['name']): Picture | undefined {
+  const metric = METRICS.find((one) => one.name === name);
+  if (metric === undefined) return undefined;
+  const arms = armsOf(evaluation);
+  const columns = arms.map((arm) => seriesOf(evaluation.blocks, arm.name, metric).filter((value) => value !== null));
+  if (columns.every((values) => values.length === 0)) return undefined;
+  return draw(
+    `blocks-${metric.name}`,
+    `${metric.title.charAt(0).toUpperCase()}${metric.title.slice(1)}: every block, and the mean`,
+    {
+      grid: { ...GRID, left: 190 },
+      xAxis: {
+        type: 'value',
+        scale: true,
+        ...axisName(metric.unit === '' ? metric.title : `${metric.title}, ${metric.unit}`),
+      },
+      yAxis: {
+        type: 'category',
+        inverse: true,
+        data: arms.map(({ title }) => title),
+        axisLabel: { width: 170, overflow: 'break' },
+      },
+      series: [
+        {
+          type: 'scatter',
+          symbolSize: 8,
+          data: columns.flatMap((values, row) =>
+            values.map((value) => ({
+              value: [value, row],
+              itemStyle: { color: arms[row]?.colour ?? '#555', opacity: 0.55 },
+            })),
+          ),
+        },
+        {
+          type: 'scatter',
+          symbol: 'rect',
+          symbolSize: [3, 26],
+          data: columns.flatMap((values, row) =>
+            values.length === 0
+              ? []
+              : [{ value: [mean(values), row], itemStyle: { color: arms[row]?.colour ?? '#555' } }],
+          ),
+        },
+      ],
+    },
+    { width: 860, height: 100 + 56 * arms.length },
+  );
+}
+
+/** Where the latency comes from, one bar per arm: means over blocks and directions. */
+export function hops(evaluation: Evaluation): Picture | undefined {
+  const arms = armsOf(evaluation);
+  const meansOf = (arm: string) => {
+    const all = evaluation.blocks.flatMap(
+      ({ byArm }) => byArm.get(arm)?.pairs.flatMap((pair) => pair.hops ?? []) ?? [],
+    );
+    return HOP_NAMES.map((name) => {
+      const values = all.flatMap((one) => one[name] ?? []);
+      return values.length === 0 ? null : mean(values);
+    });
+  };
+  const rows = arms.map(({ name }) => meansOf(name));
+  if (rows.every((row) => row.every((value) => value === null))) return undefined;
+  const shades = ['#8ecae6', '#219ebc', '#023047', '#126782', '#ffb703', '#fb8500', '#cccccc'];
+  return draw(
+    'hops',
+    'Where the latency comes from (means)',
+    {
+      grid: { ...GRID, left: 190, top: 64 },
+      legend: { top: 4, itemWidth: 14, itemGap: 24, textStyle: { fontSize: 11 } },
+      xAxis: { type: 'value', ...axisName('ms') },
+      yAxis: {
+        type: 'category',
+        inverse: true,
+        data: arms.map(({ title }) => title),
+        axisLabel: { width: 170, overflow: 'break' },
+      },
+      series: HOP_NAMES.map((name, hop) => ({
+        type: 'bar',
+        stack: 'latency',
+        barMaxWidth: 30,
+        name: HOP_TITLES[name],
+        itemStyle: { color: shades[hop] },
+        label: {
+          show: true,
+          color: hop === 2 || hop === 1 || hop === 3 ? '#fff' : '#222',
+          formatter: ({ value }: { value?: unknown }) =>
+            typeof value === 'number' && value >= 8 ? value.toFixed(0) : '',
+        },
+        // What the halves of round trips overestimate would be drawn to the left of zero; the table has it.
+        data: rows.map((row) => Math.max(0, row[hop] ?? 0)),
+      })),
+    },
+    { width: 860, height: 130 + 56 * arms.length },
+  );
+}
+
+/** All plots that there are data for. */
+export function plotsOf(evaluation: Evaluation): Picture[] {
+  const blocks = ['latency', 'video-rate', 'frozen', 'psnr'].flatMap((name) => byBlock(evaluation, name) ?? []);
+  return [latencyOverTime(evaluation), latencyDistribution(evaluation), hops(evaluation) ?? [], blocks].flat();
+}

@@ -1,0 +1,74 @@
+import type { Comparison, Evaluation } from '../analysis/experiment.ts';
+import { seriesOf } from '../analysis/experiment.ts';
+import { METRICS, type Metric } from '../analysis/metrics.ts';
+import { mean } from '../analysis/quantile.ts';
+import { interactivityOf } from '../analysis/verdict.ts';
+
+/** Rows of the table of figures: one per figure that was measured, a column per arm. */
+export interface FigureRow {
+  readonly metric: Metric;
+  /** By arm, in the scenario's order: mean over blocks. */
+  readonly means: readonly (number | undefined)[];
+  /** By comparison: the difference with its interval. */
+  readonly differences: readonly string[];
+}
+
+export const number = (metric: Metric, value: number | undefined): string =>
+  value === undefined ? '–' : value.toFixed(metric.digits);
+
+export function figureRows(evaluation: Evaluation): FigureRow[] {
+  return METRICS.flatMap((metric) => {
+    const means = evaluation.scenario.arms.map(({ name }) => {
+      const values = seriesOf(evaluation.blocks, name, metric).filter((value) => value !== null);
+      return values.length === 0 ? undefined : mean(values);
+    });
+    if (means.every((value) => value === undefined)) return [];
+    return [
+      { metric, means, differences: evaluation.comparisons.map((comparison) => differenceOf(metric, comparison)) },
+    ];
+  });
+}
+
+function differenceOf(metric: Metric, { effects }: Comparison): string {
+  const effect = effects.find(({ name }) => name === metric.name);
+  if (effect === undefined || Number.isNaN(effect.difference)) return '–';
+  const signed = (value: number) => {
+    const size = Math.abs(value).toFixed(metric.digits);
+    return Number(size) === 0 ? size : `${value < 0 ? '−' : '+'}${size}`;
+  };
+  const { jointInterval: at } = effect;
+  const interval = at === undefined ? 'too few blocks' : `${signed(at.low)} … ${signed(at.high)}`;
+  return `${signed(effect.difference)} (${interval})`;
+}
+
+/** How far each arm is from what ITU-T G.114 and VIA ask for. */
+export function thresholdSentences(evaluation: Evaluation): string[] {
+  const of = (name: string) => METRICS.find((metric) => metric.name === name);
+  return evaluation.scenario.arms.flatMap(({ name, title }) => {
+    const meanOf = (metric: Metric | undefined) => {
+      const values =
+        metric === undefined ? [] : seriesOf(evaluation.blocks, name, metric).filter((one) => one !== null);
+      return values.length === 0 ? undefined : mean(values);
+    };
+    const audioMs = meanOf(of('audio-latency')) ?? meanOf(of('latency'));
+    const poor = meanOf(of('poor'));
+    if (audioMs === undefined) return [];
+    const poorText =
+      poor === undefined ? '' : ` The network was poor by VIA's thresholds in ${poor.toFixed(0)} % of the seconds.`;
+    return [
+      `${title}: ${audioMs.toFixed(0)} ms from mouth to ear, which G.114 calls ${interactivityOf(audioMs)}.${poorText}`,
+    ];
+  });
+}
+
+export function settingsOf(link: object): string {
+  return Object.entries(link)
+    .flatMap(([name, value]) => (value === undefined || value === null ? [] : [`${name} ${shown(value)}`]))
+    .join(', ');
+}
+
+function shown(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(shown).join('; ')}]`;
+  if (typeof value === 'object' && value !== null) return `(${settingsOf(value)})`;
+  return String(value);
+}

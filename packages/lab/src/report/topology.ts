@@ -1,0 +1,157 @@
+import type { Evaluation } from '../analysis/experiment.ts';
+import type { Header, Route } from '../experiment/record/schema.ts';
+import { colourOf, type Picture } from './chart.ts';
+
+type LinkSettings = Header['links'][string];
+
+/** What a path does to packets, summed over its links. */
+export interface PathSettings {
+  readonly delayMs: number;
+  readonly lossRatio: number;
+  /** Standard deviation of the delay. */
+  readonly jitterMs: number;
+  /** Of the narrowest link, bit/s. */
+  readonly rateBps: number | null;
+}
+
+export function pathSettings(names: readonly string[], links: Header['links']): PathSettings {
+  const hops = names.flatMap((name) => links[name] ?? []);
+  const rates = hops.flatMap(({ rateBps }) => rateBps ?? []);
+  return {
+    delayMs: hops.reduce((sum, { delayMs }) => sum + (delayMs ?? 0), 0),
+    lossRatio: 1 - hops.reduce((kept, link) => kept * (1 - meanLoss(link)), 1),
+    jitterMs: Math.sqrt(hops.reduce((sum, { jitter }) => sum + (jitter?.sdMs ?? 0) ** 2, 0)),
+    rateBps: rates.length === 0 ? null : Math.min(...rates),
+  };
+}
+
+function meanLoss({ loss }: LinkSettings): number {
+  if (loss === null || loss === undefined) return 0;
+  if (loss.kind === 'independent') return loss.ratio;
+  const { goodToBad, badToGood, lossInGood, lossInBad } = loss;
+  const bad = goodToBad / (goodToBad + badToGood);
+  return (1 - bad) * lossInGood + bad * lossInBad;
+}
+
+const rounded = (value: number): string => value.toFixed(value < 10 ? 1 : 0).replace(/\.0$/, '');
+
+/** Both directions of a path in one line, such as "91 ms, 0.1 % loss, 1.2 ms jitter, 20 / 5 Mbit/s". */
+export function pathLabel(up: PathSettings, down: PathSettings): string {
+  const both = (there: string, back: string) => (there === back ? there : `${there} / ${back}`);
+  const parts = [`${both(rounded(up.delayMs), rounded(down.delayMs))} ms`];
+  if (up.lossRatio + down.lossRatio > 0) {
+    parts.push(`${both((100 * up.lossRatio).toFixed(2), (100 * down.lossRatio).toFixed(2))} % loss`);
+  }
+  if (up.jitterMs + down.jitterMs > 0) parts.push(`${both(rounded(up.jitterMs), rounded(down.jitterMs))} ms jitter`);
+  if (up.rateBps !== null || down.rateBps !== null) {
+    const rate = (bps: number | null) => (bps === null ? '∞' : rounded(bps / 1e6));
+    parts.push(`${both(rate(up.rateBps), rate(down.rateBps))} Mbit/s`);
+  }
+  return parts.join(', ');
+}
+
+interface Point {
+  readonly x: number;
+  readonly y: number;
+}
+
+const WIDTH = 1_040;
+const CLEAR = 370;
+const ROW = 64;
+const HEAD = 34;
+
+const escaped = (text: string): string => text.replace(/[&<>"']/g, (one) => `&#${one.codePointAt(0)};`);
+
+/** One drawing per arm: who is attached where, and what lies between, one way there / one way back. */
+export function topology(evaluation: Evaluation): Picture[] {
+  return evaluation.scenario.arms.flatMap((arm, index) => {
+    const run = evaluation.blocks.flatMap(({ byArm }) => byArm.get(arm.name)?.run ?? [])[0];
+    return run === undefined ? [] : [drawArm(run.header, arm, colourOf(index))];
+  });
+}
+
+function drawArm(header: Header, arm: Header['scenario']['arms'][number], colour: string): Picture {
+  const { scenario, links, routes } = header;
+  const clients = Object.keys(scenario.clients);
+  const nodes = Object.keys(scenario.nodes).filter((node) => Object.values(arm.at).includes(node));
+  const rows = Math.max(1, Math.ceil(clients.length / 2));
+  const height = HEAD + rows * ROW + 20;
+  const middle = HEAD + (rows * ROW) / 2;
+  const place = new Map<string, Point>();
+  // Clients of the first node on the left, so that lines cross as little as possible.
+  const ordered = [...clients].sort((a, b) => nodes.indexOf(arm.at[a] ?? '') - nodes.indexOf(arm.at[b] ?? ''));
+  for (const [at, client] of ordered.entries()) {
+    const left = at < rows;
+    const column = left ? ordered.slice(0, rows) : ordered.slice(rows);
+    const inColumn = left ? at : at - rows;
+    place.set(client, { x: left ? 80 : WIDTH - 80, y: HEAD + ((inColumn + 0.5) * rows * ROW) / column.length });
+  }
+  // Clear of the clients' columns, so that the labels of the lines have room.
+  const inner = WIDTH - 2 * CLEAR;
+  for (const [at, node] of nodes.entries()) {
+    const x = nodes.length === 1 ? WIDTH / 2 : CLEAR + (inner * at) / (nodes.length - 1);
+    place.set(node, { x, y: middle });
+  }
+  const lines = routes
+    .filter((route) => route.kind === 'media' || route.kind === 'relay')
+    .filter(firstOfPair())
+    .flatMap((route) => {
+      const from = place.get(route.from);
+      const to = place.get(route.to);
+      if (from === undefined || to === undefined) return [];
+      return [
+        lineOf(from, to, pathLabel(pathSettings(route.up, links), pathSettings(route.down, links)), route, colour),
+      ];
+    });
+  const boxes = [...place].map(([name, at]) =>
+    nodes.includes(name)
+      ? boxOf(at, `${name}`, scenario.nodes[name]?.place ?? '', colour)
+      : boxOf(at, name, scenario.clients[name]?.place ?? '', undefined),
+  );
+  const svg =
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" ` +
+    `font-family="system-ui, sans-serif" font-size="12"><rect width="100%" height="100%" fill="#fff"/>` +
+    `<text x="12" y="20" font-size="14" font-weight="600" fill="${colour}">${escaped(arm.title)}</text>` +
+    `${lines.join('')}${boxes.join('')}</svg>`;
+  return { name: `topology-${arm.name}`, title: arm.title, svg };
+}
+
+/** A relay is written down once for each direction. */
+function firstOfPair(): (route: Route) => boolean {
+  const seen = new Set<string>();
+  return ({ kind, from, to }) => {
+    const key = `${kind} ${[from, to].sort().join(' ')}`;
+    if (seen.has(key)) return false;
+    seen.add(key);
+    return true;
+  };
+}
+
+function lineOf(from: Point, to: Point, label: string, { kind }: Route, colour: string): string {
+  const x = (from.x + to.x) / 2;
+  const y = (from.y + to.y) / 2;
+  const dash = kind === 'relay' ? '' : ' stroke-dasharray="5 4"';
+  const stroke = kind === 'relay' ? colour : '#666';
+  const parts = label.split(', ');
+  const half = Math.ceil(parts.length / 2);
+  const text = [parts.slice(0, half).join(', '), parts.slice(half).join(', ')].filter((part) => part !== '');
+  return (
+    `<line x1="${from.x}" y1="${from.y}" x2="${to.x}" y2="${to.y}" stroke="${stroke}" stroke-width="2"${dash}/>` +
+    text
+      .map(
+        (part, row) =>
+          `<text x="${x}" y="${y - 8 + (row === 0 ? 0 : 24)}" text-anchor="middle" font-size="11" fill="#333" ` +
+          `paint-order="stroke" stroke="#fff" stroke-width="4">${escaped(part)}</text>`,
+      )
+      .join('')
+  );
+}
+
+function boxOf({ x, y }: Point, name: string, place: string, colour: string | undefined): string {
+  const [fill, ink] = colour === undefined ? ['#f2f2f2', '#222'] : [colour, '#fff'];
+  return (
+    `<rect x="${x - 64}" y="${y - 21}" width="128" height="42" rx="${colour === undefined ? 21 : 6}" fill="${fill}" stroke="#fff" stroke-width="2"/>` +
+    `<text x="${x}" y="${y - 3}" text-anchor="middle" font-weight="600" fill="${ink}">${escaped(name)}</text>` +
+    `<text x="${x}" y="${y + 13}" text-anchor="middle" font-size="10.5" fill="${ink}">${escaped(place)}</text>`
+  );
+}

@@ -1,0 +1,47 @@
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { MeridianError } from '@meridian/protocol';
+import { type EvaluateOptions, type Evaluation, evaluate } from '../analysis/experiment.ts';
+import { readRun } from '../experiment/record/run.ts';
+import { htmlReport } from './html.ts';
+import { markdownReport } from './markdown.ts';
+import { plotsOf } from './plots.ts';
+import { topology } from './topology.ts';
+
+export interface Written {
+  readonly evaluation: Evaluation;
+  readonly html: string;
+  readonly markdown: string;
+}
+
+/**
+ * Reads the recorded runs of a folder and writes `report.html` (one file that needs nothing else), `report.md` and its
+ * pictures (`plots/*.svg`) beside them, or into `outDir`. Nothing is measured again.
+ * @throws MeridianError `config-invalid` where there is nothing to read or the recordings do not fit together
+ */
+export async function writeReport(
+  runsDir: string,
+  options: EvaluateOptions & { readonly outDir?: string | undefined } = {},
+): Promise<Written> {
+  const names = await readdir(runsDir).catch((cause: unknown) => {
+    throw new MeridianError('config-invalid', { message: `${runsDir} cannot be read`, cause });
+  });
+  const files = names.filter((name) => /\.jsonl(\.gz)?$/.test(name)).sort();
+  if (files.length === 0) {
+    throw new MeridianError('config-invalid', { message: `${runsDir} has no recorded runs (*.jsonl, *.jsonl.gz)` });
+  }
+  const runs = await Promise.all(files.map((name) => readRun(join(runsDir, name))));
+  const evaluation = evaluate(runs, options);
+  const outDir = options.outDir ?? runsDir;
+  const pictures = [...topology(evaluation), ...plotsOf(evaluation)];
+  const raw = relative(outDir, runsDir) || '.';
+  const html = join(outDir, 'report.html');
+  const markdown = join(outDir, 'report.md');
+  await mkdir(join(outDir, 'plots'), { recursive: true });
+  await Promise.all([
+    ...pictures.map(({ name, svg }) => writeFile(join(outDir, 'plots', `${name}.svg`), svg)),
+    writeFile(html, htmlReport({ evaluation, pictures, raw, files })),
+    writeFile(markdown, markdownReport({ evaluation, pictures, raw, files })),
+  ]);
+  return { evaluation, html, markdown };
+}

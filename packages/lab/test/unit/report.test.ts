@@ -1,0 +1,220 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { evaluate } from '../../src/analysis/experiment.ts';
+import { figuresOf } from '../../src/analysis/figures.ts';
+import { freezesOf } from '../../src/analysis/frames.ts';
+import { pathLabel, pathSettings } from '../../src/report/topology.ts';
+import { writeReport } from '../../src/report/write.ts';
+import { normalAt } from '../../src/wan/model/random.ts';
+import { type SyntheticRun, scenario, syntheticLines, syntheticRun } from '../support/synthetic-run.ts';
+
+const ARMS = ['relay', 'far-node', 'middle-node'] as const;
+const LATENCY = { relay: 230, 'far-node': 290, 'middle-node': 231 } as const;
+
+function experiment(blocks: number): SyntheticRun[] {
+  return Array.from({ length: blocks }, (_, block) =>
+    ARMS.map((arm, index) => ({
+      arm,
+      block,
+      latencyMs: LATENCY[arm] + 5 * normalAt(1, block) + normalAt(2 + index, block),
+      noiseMs: 6,
+      videoBps: 500_000 + 20_000 * normalAt(12 + index, block),
+      psnrDb: 36 + 0.3 * normalAt(22 + index, block),
+    })),
+  ).flat();
+}
+
+describe('freezes', () => {
+  const every = (ms: number, fromMs: number, toMs: number) =>
+    Array.from({ length: Math.floor((toMs - fromMs) / ms) + 1 }, (_, index) => fromMs + index * ms);
+
+  test('an even picture has none', () => {
+    expect(freezesOf(every(50, 0, 10_000), { fromMs: 0, toMs: 10_000 })).toEqual({ count: 0, totalMs: 0 });
+  });
+
+  test('a gap of a second is one, with its time', () => {
+    const shown = [...every(50, 0, 4_000), ...every(50, 5_000, 10_000)];
+    expect(freezesOf(shown, { fromMs: 0, toMs: 10_000 })).toEqual({ count: 1, totalMs: 1_000 });
+  });
+
+  test('a picture that stands still to the end counts up to there, one that began before from the beginning', () => {
+    expect(freezesOf(every(50, 0, 4_000), { fromMs: 0, toMs: 10_000 })).toEqual({ count: 1, totalMs: 6_000 });
+    const late = [...every(50, 0, 1_000), ...every(50, 3_000, 10_000)];
+    expect(freezesOf(late, { fromMs: 2_000, toMs: 10_000 })).toEqual({ count: 1, totalMs: 1_000 });
+  });
+
+  test('no picture at all is one long freeze', () => {
+    expect(freezesOf([], { fromMs: 0, toMs: 3_000 })).toEqual({ count: 1, totalMs: 3_000 });
+  });
+});
+
+describe('the figures of a run', () => {
+  const [figures] = figuresOf(
+    syntheticRun({ arm: 'relay', block: 0, latencyMs: 230, lossShare: 0.02, frozenFromS: 4, frozenToS: 5 }),
+  );
+
+  test('give what was put in', () => {
+    expect(figures?.latencyP50Ms).toBeCloseTo(230);
+    expect(figures?.audioLatencyMs).toBeCloseTo(220);
+    expect(figures?.videoMbps).toBeCloseTo(0.5);
+    expect(figures?.height).toBe(360);
+    expect(figures?.audioConcealedPercent).toBeCloseTo(1);
+    expect(figures?.firstFrameMs).toBe(1_000);
+    expect(figures?.psnrDb).toBeCloseTo(36);
+    expect(figures?.freezeCount).toBe(1);
+    expect(figures?.frozenPercent).toBeCloseTo(10, 0);
+  });
+
+  test('say loss over all streams, and which seconds were poor', () => {
+    // 2 % of the video's 100 packets a second, none of the audio's 50.
+    expect(figures?.lossPercent).toBeCloseTo((100 * (2 / 0.98)) / (150 + 2 / 0.98), 1);
+    expect(figures?.poorPercent).toBe(100);
+    const [fine] = figuresOf(syntheticRun({ arm: 'relay', block: 0, latencyMs: 230 }));
+    expect(fine?.poorPercent).toBe(0);
+  });
+
+  test('split the latency into hops that add up to it', () => {
+    const hops = figures?.hops;
+    expect(hops?.clientUp).toBeCloseTo(50);
+    expect(hops?.relay).toBeCloseTo(20);
+    expect(hops?.buffer).toBeCloseTo(30);
+    expect(hops?.decode).toBeCloseTo(2);
+    expect(hops?.pathRttMs).toBeCloseTo(240);
+    const { send = 0, clientUp = 0, relay = 0, clientDown = 0, buffer = 0, decode = 0, rest = 0 } = hops ?? {};
+    expect(send + clientUp + relay + clientDown + buffer + decode + rest).toBeCloseTo(230);
+  });
+
+  test('clients of one node have no relay between them', () => {
+    const [near] = figuresOf(syntheticRun({ arm: 'far-node', block: 0, latencyMs: 290 }));
+    expect(near?.hops?.relay).toBe(0);
+  });
+
+  test('of the example that is kept with the format can be read', async () => {
+    const { readRun } = await import('../../src/experiment/record/run.ts');
+    const run = await readRun(new URL('../fixtures/example-run.jsonl', import.meta.url).pathname);
+    const [pair] = figuresOf(run);
+    expect(pair?.latencyP50Ms).toBeGreaterThan(100);
+    expect(pair?.hops?.clientUp).toBeGreaterThan(0);
+  });
+});
+
+describe('an experiment', () => {
+  test('finds the slower arm, and no difference where there is none', () => {
+    const { comparisons, blocks } = evaluate(experiment(10).map(syntheticRun));
+    expect(blocks).toHaveLength(10);
+    const outcomes = Object.fromEntries(comparisons.map(({ arm, verdict }) => [arm, verdict.outcome]));
+    expect(outcomes).toEqual({ 'far-node': 'worse', 'middle-node': 'no-difference' });
+    const latency = comparisons[0]?.effects.find(({ name }) => name === 'latency');
+    expect(latency?.jointInterval?.low).toBeGreaterThan(50);
+    expect(latency?.jointInterval?.high).toBeLessThan(70);
+  });
+
+  test('compares with the arm that is asked for', () => {
+    const { comparisons } = evaluate(experiment(6).map(syntheticRun), { reference: 'far-node' });
+    expect(comparisons.map(({ arm, reference }) => `${arm} - ${reference}`)).toEqual([
+      'relay - far-node',
+      'middle-node - far-node',
+    ]);
+    expect(() => evaluate(experiment(6).map(syntheticRun), { reference: 'x' })).toThrow('its arms: relay, far-node');
+  });
+
+  test('leaves invalid and broken runs out and says why', () => {
+    const runs = experiment(6).map((run, index) => {
+      if (index === 0) return syntheticRun({ ...run, invalidBecause: ['the CPU was saturated'] });
+      return syntheticRun(index === 1 ? { ...run, broken: true } : run);
+    });
+    const { refused, comparisons } = evaluate(runs);
+    expect(refused.map(({ because }) => because)).toEqual([['the CPU was saturated'], ['the recording broke off']]);
+    const latency = comparisons.map(({ effects }) => effects.find(({ name }) => name === 'latency')?.blocks);
+    expect(latency).toEqual([5, 5]);
+  });
+
+  test('runs of two experiments in one folder are refused', () => {
+    const mixed = [
+      ...experiment(5),
+      { ...experiment(1)[0], arm: 'relay', block: 9, latencyMs: 1, experiment: 'other' },
+    ];
+    expect(() => evaluate(mixed.map(syntheticRun))).toThrow('runs of two experiments lie together: made-up and other');
+  });
+});
+
+test('a path is labelled with what its links do together', () => {
+  const link = (delayMs: number, ratio: number, rateBps: number | null) => ({
+    delayMs,
+    jitter: { distribution: 'normal' as const, sdMs: 3, reorder: false },
+    loss: { kind: 'independent' as const, ratio },
+    rateBps,
+    queue: { ms: 200 },
+    outage: false,
+    schedule: [],
+  });
+  const links = { a: link(90, 0.001, null), b: link(12, 0.01, 5e6) };
+  const up = pathSettings(['a', 'b'], links);
+  expect(up.delayMs).toBe(102);
+  expect(up.lossRatio).toBeCloseTo(0.011, 3);
+  expect(pathLabel(up, up)).toBe('102 ms, 1.10 % loss, 4.2 ms jitter, 5 Mbit/s');
+  expect(pathLabel(up, pathSettings(['a'], links))).toContain('102 / 90 ms');
+});
+
+describe('the report', () => {
+  let dir: string;
+  beforeEach(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'meridian-report-'));
+  });
+  afterEach(() => rm(dir, { recursive: true, force: true }));
+
+  async function record(runs: readonly SyntheticRun[]): Promise<void> {
+    for (const run of runs) {
+      const text = syntheticLines(run)
+        .map((line) => `${JSON.stringify(line)}\n`)
+        .join('');
+      await writeFile(join(dir, `block-${run.block}-${run.arm}.jsonl`), text);
+    }
+  }
+
+  test('is made from the recordings alone and holds verdict, figures, drawings and plots', async () => {
+    await record(experiment(6));
+    const { html, markdown } = await writeReport(dir);
+    const [page, text] = await Promise.all([readFile(html, 'utf8'), readFile(markdown, 'utf8')]);
+    for (const part of [page, text]) {
+      expect(part).toContain('glass-to-glass latency');
+      expect(part).toContain('made the call worse');
+      expect(part).toContain('cross-checks between the figures of clients and servers, 0 disagreements');
+    }
+    // Self-contained: nothing is fetched from anywhere.
+    expect(page).not.toMatch(/(src|href)=/);
+    expect(page.match(/<svg/g)?.length).toBeGreaterThanOrEqual(ARMS.length + 6);
+    for (const [, file] of text.matchAll(/\]\((plots\/[^)]+)\)/g)) {
+      expect(await readFile(join(dir, file ?? ''), 'utf8')).toMatch(/^<svg/);
+    }
+  });
+
+  test('the same recordings give the same report', async () => {
+    await record(experiment(5));
+    const read = async () => readFile((await writeReport(dir)).markdown, 'utf8');
+    expect(await read()).toBe(await read());
+  });
+
+  test('texts of a scenario cannot become markup', async () => {
+    const hostile = { ...scenario, title: '<script>alert(1)</script>', description: '"><img src=x>' };
+    const lines = experiment(5).map((run) =>
+      syntheticLines(run).map((line) => (line.type === 'header' ? { ...line, scenario: hostile } : line)),
+    );
+    for (const [index, run] of lines.entries()) {
+      await writeFile(join(dir, `${index}.jsonl`), run.map((line) => `${JSON.stringify(line)}\n`).join(''));
+    }
+    const page = await readFile((await writeReport(dir)).html, 'utf8');
+    expect(page).not.toContain('<script');
+    expect(page).not.toContain('<img');
+  });
+
+  test('a folder without recordings is refused with what it lacks', async () => {
+    await expect(writeReport(dir)).rejects.toMatchObject({
+      code: 'config-invalid',
+      message: expect.stringContaining('has no recorded runs'),
+    });
+    await expect(writeReport(join(dir, 'nowhere'))).rejects.toMatchObject({ code: 'config-invalid' });
+  });
+});
