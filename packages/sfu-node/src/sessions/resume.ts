@@ -159,12 +159,22 @@ export class Resumption {
   #setConnection({ participant }: Session): void {
     const { nodeId, chores, roomState, rooms } = this.#options;
     const { roomId, self } = participant;
-    void chores.run(`connection:${self.sessionId}`, async () => {
-      if (participant.closed) return;
-      const { sessionId, epoch, connection } = participant.self;
-      const known = await roomState.setConnection({ roomId, sessionId, epoch, connection, nodeId });
-      // Not there: it was taken out at the same moment, or Redis has lost it. The room looks which.
-      if (!known && !participant.closed) rooms.find(roomId)?.missed();
-    });
+    void chores.run(
+      `connection:${self.sessionId}`,
+      async () => {
+        if (participant.closed) return;
+        const { sessionId, epoch, connection } = participant.self;
+        const known = await roomState.setConnection({ roomId, sessionId, epoch, connection, nodeId });
+        // Not there: it was taken out at the same moment, or Redis has lost it. The room looks which.
+        if (!known && !participant.closed) rooms.find(roomId)?.missed();
+      },
+      {
+        // The people on this node need no Redis to be told.
+        onPutOff: () => {
+          if (participant.closed) return;
+          rooms.find(roomId)?.tellHere({ type: 'participant-updated', participant: participant.self });
+        },
+      },
+    );
   }
 }

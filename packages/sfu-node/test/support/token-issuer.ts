@@ -1,6 +1,14 @@
-import { createServer, type Server } from 'node:http';
-import { type Grants, type NodeId, type RoomId, type SessionLease, TOKEN_TYPES } from '@meridian/protocol';
-import { type CryptoKey, exportJWK, generateKeyPair, SignJWT } from 'jose';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import {
+  type Grants,
+  MeridianError,
+  type NodeId,
+  type RoomId,
+  type SessionLease,
+  SessionTokenClaims,
+  TOKEN_TYPES,
+} from '@meridian/protocol';
+import { type CryptoKey, decodeJwt, exportJWK, generateKeyPair, SignJWT } from 'jose';
 
 export const ALL_GRANTS: Grants = { publish: true, subscribe: true, chat: true, moderate: true };
 
@@ -23,7 +31,11 @@ export class TokenIssuer {
   readonly jwksUrl: string;
   /** How often the keys were read. */
   reads = 0;
-  /** Answers 503 instead of the keys. */
+  /** Session tokens that were renewed, in the order of the requests. */
+  readonly renewed: { readonly old: string; readonly fresh: string }[] = [];
+  /** Sessions whose tokens are worth nothing any more. */
+  readonly revoked = new Set<string>();
+  /** Answers 503. */
   down = false;
   readonly #server: Server;
   readonly #keys = new Map<string, { publicKey: CryptoKey; privateKey: CryptoKey }>();
@@ -44,7 +56,11 @@ export class TokenIssuer {
 
   static async start(): Promise<TokenIssuer> {
     const pair = await generateKeyPair('EdDSA', { crv: 'Ed25519' });
-    const server = createServer((_request, response) => {
+    const server = createServer((request, response) => {
+      if (request.url === '/v1/sessions/renew') {
+        void issuer.#renew(request, response);
+        return;
+      }
       issuer.reads += 1;
       if (issuer.down) {
         response.writeHead(503).end();
@@ -134,6 +150,22 @@ export class TokenIssuer {
       },
       { typ: TOKEN_TYPES.room, ...options },
     );
+  }
+
+  /** As `POST /v1/sessions/renew` does. */
+  async #renew(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    response.setHeader('content-type', 'application/json');
+    const old = request.headers.authorization?.replace('Bearer ', '') ?? '';
+    const { iss: _iss, iat, exp, ...claims } = SessionTokenClaims.parse(decodeJwt(old));
+    const refusal = this.down ? 'store-unavailable' : this.revoked.has(claims.sid) ? 'token-revoked' : undefined;
+    if (refusal !== undefined) {
+      const error = new MeridianError(refusal);
+      response.writeHead(error.status).end(JSON.stringify({ error: error.toPublicBody() }));
+      return;
+    }
+    const fresh = await this.sign(claims, { typ: TOKEN_TYPES.session, expiresInS: exp - iat });
+    this.renewed.push({ old, fresh });
+    response.end(JSON.stringify({ sessionToken: fresh, expiresAtMs: (decodeJwt(fresh).exp ?? 0) * 1_000 }));
   }
 
   async stop(): Promise<void> {
