@@ -272,6 +272,7 @@ export function createNode(options: NodeOptions): SfuNodeCore {
     connections: attachments.size,
     unattached: gate.unattached,
     openChores: chores.size,
+    clockOffsetMs: cluster.clockOffsetMs,
     redisUp: cluster.status === 'up',
     announced: announcement?.announced === true,
     drain: drain.progress,

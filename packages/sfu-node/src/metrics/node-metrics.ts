@@ -30,6 +30,7 @@ export interface NodeGauges {
   readonly workers: number;
   readonly workerCpu: number;
   readonly openChores: number;
+  readonly clockOffsetMs: number;
   readonly redisUp: boolean;
   readonly announced: boolean;
   readonly drain: DrainProgress | undefined;
@@ -350,6 +351,11 @@ export class NodeMetrics {
     simple('workers', 'Running mediasoup workers.', (now) => now.workers);
     simple('worker_cpu_ratio', 'Of the busiest worker: 1 is a whole core.', (now) => now.workerCpu);
     simple('chores', 'Changes that wait to be written to Redis.', (now) => now.openChores);
+    simple(
+      'clock_offset_seconds',
+      "How far the clock of Redis, which the cluster goes by, is ahead of this machine's.",
+      (now) => now.clockOffsetMs / 1_000,
+    );
     simple('redis_up', '1 while Redis answers.', (now) => Number(now.redisUp));
     simple('draining', '1 while the node takes no new sessions.', (now) => Number(now.drain !== undefined));
     simple('drain_sessions', 'Sessions when the drain began.', (now) => now.drain?.sessions ?? 0);
