@@ -1,8 +1,8 @@
 /**
- * Loaded into a node before anything else (`--import`): its wall clock is ahead by `MERIDIAN_LAB_CLOCK_AHEAD_MS`,
+ * Loaded into a node before anything else (`--import`): its wall clock is ahead by `LAB_CLOCK_AHEAD_MS`,
  * as that of a machine whose time is not kept. Clocks that only go forward are left alone.
  */
-const aheadMs = Number(process.env.MERIDIAN_LAB_CLOCK_AHEAD_MS ?? 0);
+const aheadMs = Number(process.env.LAB_CLOCK_AHEAD_MS ?? 0);
 const Native = Date;
 
 globalThis.Date = new Proxy(Native, {

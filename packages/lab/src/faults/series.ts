@@ -41,9 +41,15 @@ export async function runSeries(options: SeriesOptions): Promise<SeriesResult> {
   for (const kind of [...new Set(faults.map(({ stage }) => stage))]) {
     if (signal.aborted) break;
     say(`opening a cluster (${kind})`);
-    const stage = await openStage(kind, say);
+    const theirs = faults.filter((one) => one.stage === kind);
+    const stage = await openStage(kind, say).catch((error: unknown) => {
+      const words = error instanceof Error ? error.message : String(error);
+      say(`  it could not be opened: ${words}`);
+      failed.push(...theirs.map(({ id }) => ({ fault: id, run: 1, error: words })));
+    });
+    if (stage === undefined) continue;
     try {
-      for (const fault of faults.filter((one) => one.stage === kind)) {
+      for (const fault of theirs) {
         if (signal.aborted) break;
         await runsOf(fault, stage, options, { results, failed, leaks });
       }

@@ -203,7 +203,7 @@ class Parts {
         return node.nodeId === ODD_NODE ? { MERIDIAN_PIPE_PORT_MIN: '28100', MERIDIAN_PIPE_PORT_MAX: '28103' } : {};
       case 'clock':
         return node.nodeId === ODD_NODE
-          ? { NODE_OPTIONS: `--import=${clockShift}`, MERIDIAN_LAB_CLOCK_AHEAD_MS: String(CLOCK_AHEAD_MS) }
+          ? { NODE_OPTIONS: `--import=${clockShift}`, LAB_CLOCK_AHEAD_MS: String(CLOCK_AHEAD_MS) }
           : {};
       case 'plain':
       case 'sentinel':

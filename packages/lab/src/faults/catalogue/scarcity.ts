@@ -5,10 +5,11 @@ import { eventually } from '@meridian/harness';
 import { createRoom } from '../../light/api.ts';
 import { opusParameters } from '../../light/rtp-parameters.ts';
 import { LightParticipant } from '../../light/signalling-client.ts';
+import { metricOf } from '../agreement.ts';
 import { type Call, NAMES, nowMs } from '../call.ts';
 import { check, type Fault } from '../fault.ts';
 import { newcomersGetIn, nodesAnswerTheirPages } from '../newcomer.ts';
-import { ODD_NODE } from '../stage.ts';
+import { CLOCK_AHEAD_MS, ODD_NODE } from '../stage.ts';
 
 const run = promisify(execFile);
 const ODD_REGION = 'ap-southeast';
@@ -133,10 +134,9 @@ const clockAhead: Fault = {
       }),
       await check('it is reported', async () => {
         const text = await (await fetch(`${call.stage.cluster.node(ODD_NODE).url}/metrics`)).text();
-        const found = text.split('\n').find((line) => /^meridian_clock_\w+(\{.*\})? /.test(line));
-        const seconds = Number(found?.slice(found.lastIndexOf(' ') + 1));
-        if (!(Math.abs(seconds) > 240)) throw new Error(`its metrics say: ${found ?? 'nothing of a clock'}`);
-        return found;
+        const seconds = metricOf(text, 'meridian_clock_offset_seconds');
+        if (Math.abs(seconds * 1_000 + CLOCK_AHEAD_MS) > 1_000) throw new Error(`its metrics say ${seconds} s`);
+        return `${seconds} s`;
       }),
     ];
     return { faultMs, mendedMs: nowMs(), victims: [], checks };
