@@ -141,7 +141,16 @@ export const REQUESTS = {
     }),
   },
   /** Ends the session: the reply comes, then the node closes the connection with 1000. */
-  leave: { request: nothing, reply: nothing },
+  leave: {
+    request: z.object({
+      /**
+       * Gives up a move that came here: the participant goes back to the node that it has not left yet. Where there is
+       * none (any more), it leaves.
+       */
+      back: z.boolean().default(false),
+    }),
+    reply: nothing,
+  },
   'connect-transport': {
     request: z.object({ transportId: TransportId, dtlsParameters: DtlsParameters }),
     reply: nothing,

@@ -75,12 +75,12 @@ export class ServiceChild {
     await this.#exited;
   }
 
-  /** SIGTERM, then SIGKILL after `graceMs`. Idempotent. */
+  /** SIGINT (for a node: without letting its calls move away), then SIGKILL after `graceMs`. Idempotent. */
   async stop(graceMs = 8_000): Promise<void> {
     this.#stopping = true;
     if (!this.running) return;
     this.#process.kill('SIGCONT');
-    this.#process.kill('SIGTERM');
+    this.#process.kill('SIGINT');
     const hard = setTimeout(() => this.#process.kill('SIGKILL'), graceMs);
     await this.#exited;
     clearTimeout(hard);

@@ -177,6 +177,24 @@ describe('a move that goes wrong', () => {
     await Promise.all([bob.client.close(), host.client.close()]);
   });
 
+  test('is given up by the client: the participant is back where it was, at once', async () => {
+    const room = roomId('given-up');
+    const bob = await join('sin', room);
+    const ann = await join('ams', room);
+    const moved = await move(ann, 'sin', room);
+    await bob.client.until('participant-updated', ({ participant }) => participant.nodeId === idOf.sin);
+    await moved.client.request('leave', { back: true });
+    expect(await moved.client.closed).toMatchObject({ code: 1_000 });
+    await bob.client.until('participant-updated', ({ participant }) => participant.nodeId === idOf.ams);
+    expect(comings(bob)).toEqual(['participant-joined']);
+    // And may be moved again.
+    const again = await move(ann, 'sin', room);
+    await ann.client.request('leave', {});
+    await again.client.request('leave', { back: true });
+    await bob.client.until('participant-left', ({ reason }) => reason === 'moved');
+    await bob.client.close();
+  });
+
   test('ends with the participant, on both nodes', async () => {
     const room = roomId('both');
     const bob = await join('ams', room);

@@ -1,59 +1,22 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { eventually, freePort, startRedis } from '@meridian/harness';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { TestClient } from '../support/client.ts';
+import { environmentOf, NodeProcesses } from '../support/node-process.ts';
 import { TestCluster } from '../support/test-cluster.ts';
-import { ISSUER } from '../support/token-issuer.ts';
-
-const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 
 let cluster: TestCluster;
-const children: ChildProcess[] = [];
+const processes = new NodeProcesses();
+const run = (env: Record<string, string>) => processes.run(env);
+const environment = (httpPort: number) => environmentOf(cluster, httpPort);
 
 beforeAll(async () => {
   cluster = await TestCluster.start();
 });
 
-afterEach(() => {
-  for (const child of children.splice(0)) if (child.exitCode === null) child.kill('SIGKILL');
-});
+afterEach(() => processes.kill());
 
 afterAll(async () => {
   await cluster.stop();
-});
-
-interface Running {
-  readonly child: ChildProcess;
-  readonly output: () => string;
-  readonly exited: Promise<number | null>;
-}
-
-function run(env: Record<string, string>): Running {
-  const { PATH = '', HOME = '', MEDIASOUP_WORKER_BIN = '' } = process.env;
-  const inherited = { PATH, HOME, ...(MEDIASOUP_WORKER_BIN === '' ? {} : { MEDIASOUP_WORKER_BIN }) };
-  const child = spawn(process.execPath, [MAIN], { env: { ...inherited, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
-  children.push(child);
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
-  return { child, output: () => output, exited: new Promise((resolve) => child.once('exit', (code) => resolve(code))) };
-}
-
-const environment = (httpPort: number): Record<string, string> => ({
-  MERIDIAN_NODE_ID: 'proc-1',
-  MERIDIAN_REGION: 'eu-west',
-  MERIDIAN_LATITUDE: '52.37',
-  MERIDIAN_LONGITUDE: '4.9',
-  MERIDIAN_PUBLIC_WS_URL: `ws://127.0.0.1:${httpPort}/ws`,
-  MERIDIAN_PUBLIC_PROBE_URL: `http://127.0.0.1:${httpPort}/probe`,
-  MERIDIAN_JWKS_URL: cluster.issuer.jwksUrl,
-  MERIDIAN_ISSUER: ISSUER,
-  MERIDIAN_HTTP_PORT: String(httpPort),
-  MERIDIAN_REDIS_URL: cluster.redis.url,
-  MERIDIAN_REDIS_PREFIX: cluster.prefix,
-  MERIDIAN_WORKERS: '1',
-  MERIDIAN_RTC_LISTEN_IP: '127.0.0.1',
-  MERIDIAN_RTC_PORT: '0',
 });
 
 describe('the process', () => {

@@ -89,13 +89,13 @@ export class TestCluster {
   }
 
   /** A WebSocket with this token, welcomed or not. */
-  connect(node: SfuNode, token: string): TestClient {
+  connect(node: Pick<SfuNode, 'url'>, token: string): TestClient {
     return TestClient.withToken(node.url, token);
   }
 
   /** Attaches a session: the WebSocket is open and welcomed. */
   async attach(
-    node: SfuNode,
+    node: Pick<SfuNode, 'url'>,
     nodeId: string,
     sessionId: string = `s-${randomUUID().slice(0, 8)}`,
     options: { userId?: string; ver?: number; headers?: Record<string, string>; signing?: SigningOptions } = {},
@@ -116,7 +116,7 @@ export class TestCluster {
 
   /** A new connection for somebody whose connection was lost; from `point` on, where it left off by default. */
   async resume(
-    node: SfuNode,
+    node: Pick<SfuNode, 'url'>,
     attached: Attached,
     point: Partial<ResumePoint> = {},
     signing?: SigningOptions,
@@ -161,7 +161,7 @@ export class TestCluster {
 
   /** Attach, reserve, join. */
   async join(
-    node: SfuNode,
+    node: Pick<SfuNode, 'url'>,
     nodeId: string,
     roomId: RoomId,
     options: {
