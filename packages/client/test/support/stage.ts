@@ -9,6 +9,25 @@ import {
 import { FakeCluster, ROOM_URL } from './fake-cluster.ts';
 import { FakeRuntime, settle } from './fake-runtime.ts';
 
+const EVENTS = [
+  'participant-joined',
+  'participant-left',
+  'producer-opened',
+  'producer-closed',
+  'producer-replaced',
+  'reconnecting',
+  'reconnected',
+  'resumed',
+  'moved',
+  'ended',
+  'trouble',
+  'chat',
+  'data',
+  'track-added',
+  'track-replaced',
+  'track-removed',
+] as const;
+
 /** One client in front of one cluster. */
 export class Stage {
   readonly runtime = new FakeRuntime();
@@ -30,7 +49,7 @@ export class Stage {
     joining.catch(() => {});
     await this.runtime.advance(0);
     const room = await joining;
-    const events = ['reconnecting', 'reconnected', 'ended', 'trouble', 'chat', 'track-added', 'track-removed'] as const;
+    const events = EVENTS;
     for (const event of events) room.on(event, (value) => this.heard.push({ event, value }));
     await settle();
     return room;

@@ -74,3 +74,43 @@ describe('the chat log', () => {
     expect(log.lines.map(({ id }) => id)).toEqual(['5-2', '5-9', '5-10']);
   });
 });
+
+describe('a producer in the place of another one', () => {
+  const old = producer('p1', 's-other');
+  const next = producer('p2', 's-other', { nodeId: 'sin-1', replaces: 'p1' });
+
+  it('is the one that counts; the end of the old one is no news', () => {
+    const roster = new Roster();
+    roster.producerOpened(old);
+    expect(roster.producerOpened(next)).toEqual([{ type: 'producer-replaced', before: old, producer: next }]);
+    expect(roster.producers).toEqual([next]);
+    expect(roster.producer(old.producerId)).toEqual(old);
+    expect(roster.producerClosed(old.producerId)).toEqual([]);
+    expect(roster.producerClosed(next.producerId)).toEqual([{ type: 'producer-closed', producer: next }]);
+  });
+
+  it('that goes first gives the place back', () => {
+    const roster = new Roster();
+    roster.producerOpened(old);
+    roster.producerOpened(next);
+    expect(roster.producerClosed(next.producerId)).toEqual([
+      { type: 'producer-replaced', before: next, producer: old },
+    ]);
+  });
+
+  it('counts in a snapshot of whatever order', () => {
+    for (const producers of [
+      [old, next],
+      [next, old],
+    ]) {
+      const roster = new Roster();
+      expect(roster.reset({ participants: [], producers })).toEqual([{ type: 'producer-opened', producer: next }]);
+    }
+  });
+
+  it('is no producer of ours: those we know better', () => {
+    const roster = new Roster(old.sessionId);
+    expect(roster.producerOpened(old)).toEqual([]);
+    expect(roster.producers).toEqual([]);
+  });
+});

@@ -1,0 +1,55 @@
+import { Device, FakeHandler, testFakeParameters } from 'mediasoup-client';
+
+type HandlerInterface = ReturnType<typeof FakeHandler.createFactory>['factory'] extends (options: never) => infer H
+  ? H
+  : never;
+
+/** The transports of mediasoup-client's fake browser, with what flows over them in a test's hands. */
+export class FakeMedia {
+  readonly #handlers: HandlerInterface[] = [];
+  /** Tracks that something comes in over: decoded frames and packets so far. */
+  readonly #flowing = new Map<string, number>();
+  /** What all transports have received together; rises with every look while media lives. */
+  #bytes = 0;
+  lives = true;
+
+  createDevice = (): Device => {
+    const usual = FakeHandler.createFactory(testFakeParameters);
+    const factory: typeof usual.factory = (options) => {
+      const handler = usual.factory(options);
+      handler.getTransportStats = async () => this.#stats();
+      this.#handlers.push(handler);
+      return handler;
+    };
+    return new Device({ handlerFactory: { ...usual, factory } });
+  };
+
+  /** Something comes in over this track now. */
+  flow(track: { id: string }, frames = 100): void {
+    this.#flowing.set(track.id, frames);
+  }
+
+  /** All transports that were made so far, the closed ones included. */
+  setState(state: 'connected' | 'disconnected' | 'failed'): void {
+    for (const handler of this.#handlers) handler.emit('@connectionstatechange', state);
+  }
+
+  #stats(): RTCStatsReport {
+    if (this.lives) this.#bytes += 1_000;
+    const reports: Record<string, unknown>[] = [
+      { id: 'pair', type: 'candidate-pair', bytesReceived: this.#bytes },
+      { id: 'out-v', type: 'outbound-rtp', kind: 'video', bytesSent: 1 },
+      { id: 'out-a', type: 'outbound-rtp', kind: 'audio', bytesSent: 1 },
+    ];
+    for (const [trackIdentifier, count] of this.#flowing) {
+      reports.push({
+        id: `in-${trackIdentifier}`,
+        type: 'inbound-rtp',
+        trackIdentifier,
+        framesDecoded: count,
+        packetsReceived: count,
+      });
+    }
+    return new Map(reports.map((report) => [String(report.id), report]));
+  }
+}

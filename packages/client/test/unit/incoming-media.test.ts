@@ -1,0 +1,170 @@
+import { describe, expect, it } from 'vitest';
+import type { Flow } from '../../src/media/flow-watch.ts';
+import type { RemoteTrack } from '../../src/media/receiver.ts';
+import { IncomingMedia } from '../../src/room/incoming-media.ts';
+import { producer } from '../support/builders.ts';
+import { FakeRuntime } from '../support/fake-runtime.ts';
+import { fakeTrack } from '../support/tracks.ts';
+
+/** What comes in of one person's camera, with its flow in the test's hands. */
+class Stage {
+  readonly runtime = new FakeRuntime();
+  readonly told: string[] = [];
+  readonly quiet = new Set<RemoteTrack>();
+  superseded = false;
+  readonly #flows = new Map<RemoteTrack, (flow: Flow) => void>();
+  readonly incoming = new IncomingMedia({
+    runtime: this.runtime,
+    events: {
+      onAdded: (track) => this.told.push(`+${track.producerId}`),
+      onReplaced: (before, after) => this.told.push(`${before.producerId}>${after.producerId}`),
+      onRemoved: (track) => this.told.push(`-${track.producerId}`),
+      onFlowing: () => {},
+    },
+    isQuiet: (track) => this.quiet.has(track),
+    isSuperseded: () => this.superseded,
+  });
+
+  remote(producerId: string): RemoteTrack {
+    const { sessionId, source, kind, producerId: id } = producer(producerId, 's-other');
+    return { producerId: id, sessionId, source, kind, track: fakeTrack('video') };
+  }
+
+  add(remote: RemoteTrack): RemoteTrack {
+    this.incoming.add(remote, (onFlow) => {
+      this.#flows.set(remote, onFlow);
+      return () => this.#flows.delete(remote);
+    });
+    return remote;
+  }
+
+  flow(remote: RemoteTrack, ...flows: readonly Flow[]): void {
+    for (const flow of flows) this.#flows.get(remote)?.(flow);
+  }
+
+  get watched(): number {
+    return this.#flows.size;
+  }
+}
+
+describe('a track that takes the place of another one', () => {
+  it('is shown when it flows steadily, and nobody sees a removal', () => {
+    const stage = new Stage();
+    const old = stage.add(stage.remote('p1'));
+    const next = stage.add(stage.remote('p2'));
+    stage.flow(next, 'begun');
+    expect(stage.incoming.trackOf(old.sessionId, 'camera')).toBe(old);
+    stage.flow(next, 'steady');
+    stage.incoming.drop(old);
+    expect(stage.told).toEqual(['+p1', 'p1>p2']);
+    expect([...stage.incoming.tracks.keys()]).toEqual(['p2']);
+    expect(stage.watched).toBe(0);
+  });
+
+  it('is shown at its first picture where the old one is over; the last picture stays until then', () => {
+    const stage = new Stage();
+    const old = stage.add(stage.remote('p1'));
+    const next = stage.add(stage.remote('p2'));
+    stage.incoming.drop(old);
+    expect(stage.told).toEqual(['+p1']);
+    stage.flow(next, 'begun');
+    expect(stage.told).toEqual(['+p1', 'p1>p2']);
+  });
+
+  it('is shown at once when the old one goes after its first picture', () => {
+    const stage = new Stage();
+    const old = stage.add(stage.remote('p1'));
+    stage.flow(stage.add(stage.remote('p2')), 'begun');
+    stage.incoming.drop(old);
+    expect(stage.told).toEqual(['+p1', 'p1>p2']);
+  });
+
+  it('is waited for while it is announced only, but not for ever', async () => {
+    const stage = new Stage();
+    const old = stage.add(stage.remote('p1'));
+    stage.superseded = true;
+    stage.incoming.drop(old);
+    await stage.runtime.advance(4_999);
+    expect(stage.told).toEqual(['+p1']);
+    await stage.runtime.advance(1);
+    expect(stage.told).toEqual(['+p1', '-p1']);
+    expect(stage.runtime.pending).toBe(0);
+  });
+
+  it('that never flows is shown all the same when the old one has been over for a while', async () => {
+    const stage = new Stage();
+    const old = stage.add(stage.remote('p1'));
+    stage.add(stage.remote('p2'));
+    stage.incoming.drop(old);
+    await stage.runtime.advance(5_000);
+    expect(stage.told).toEqual(['+p1', 'p1>p2']);
+  });
+
+  it('is not waited for when nothing can flow: muted at its source, or hidden', () => {
+    const stage = new Stage();
+    stage.add(stage.remote('p1'));
+    const next = stage.remote('p2');
+    stage.quiet.add(next);
+    stage.add(next);
+    expect(stage.told).toEqual(['+p1', 'p1>p2']);
+  });
+
+  it('is not waited for any more when it is muted meanwhile', () => {
+    const stage = new Stage();
+    const old = stage.add(stage.remote('p1'));
+    stage.add(stage.remote('p2'));
+    stage.incoming.quiet(old);
+    expect(stage.told).toEqual(['+p1', 'p1>p2']);
+  });
+
+  it('and is gone before it came leaves the old one where it is', () => {
+    const stage = new Stage();
+    const old = stage.add(stage.remote('p1'));
+    const next = stage.add(stage.remote('p2'));
+    stage.incoming.drop(next);
+    stage.flow(next, 'steady');
+    expect(stage.incoming.trackOf(old.sessionId, 'camera')).toBe(old);
+    expect(stage.told).toEqual(['+p1']);
+  });
+
+  it('is overtaken by a still newer one that flows first', () => {
+    const stage = new Stage();
+    stage.add(stage.remote('p1'));
+    const second = stage.add(stage.remote('p2'));
+    const third = stage.add(stage.remote('p3'));
+    stage.flow(third, 'begun', 'steady');
+    stage.flow(second, 'begun', 'steady');
+    expect(stage.told).toEqual(['+p1', 'p1>p3']);
+  });
+
+  it('may come of the same producer, over another node', () => {
+    const stage = new Stage();
+    const old = stage.add(stage.remote('p1'));
+    const next = stage.add(stage.remote('p1'));
+    expect(stage.incoming.relyOn([old])).toBe(true);
+    stage.flow(next, 'steady');
+    expect(stage.incoming.relyOn([old])).toBe(false);
+    expect(stage.incoming.tracks.get(next.producerId)).toBe(next);
+  });
+});
+
+describe('what is published no more', () => {
+  it('goes at once, with everything that was to follow it', () => {
+    const stage = new Stage();
+    const old = stage.add(stage.remote('p1'));
+    stage.add(stage.remote('p2'));
+    stage.incoming.forget(old);
+    expect(stage.told).toEqual(['+p1', '-p1']);
+    expect(stage.watched).toBe(0);
+  });
+
+  it('goes at the end of a stay, unless the next one has it', () => {
+    const stage = new Stage();
+    stage.add(stage.remote('p1'));
+    const next = stage.add(stage.remote('p1'));
+    stage.incoming.keepOnly([next]);
+    expect(stage.told).toEqual(['+p1', 'p1>p1']);
+    stage.incoming.keepOnly([]);
+    expect(stage.told).toEqual(['+p1', 'p1>p1', '-p1']);
+  });
+});
