@@ -165,7 +165,6 @@ export class RoomMirror {
   #take(event: RoomEvent): RoomEvent[] {
     switch (event.type) {
       case 'participant-joined':
-        return this.#putParticipant(event.participant, { anew: true });
       case 'participant-updated':
         return this.#putParticipant(event.participant);
       case 'participant-left': {
@@ -212,13 +211,13 @@ export class RoomMirror {
    */
   #putParticipant(
     participant: Participant,
-    { anew = false, older = 'ignored' }: { anew?: boolean; older?: 'ignored' | 'believed' } = {},
+    { older = 'ignored' }: { older?: 'ignored' | 'believed' } = {},
   ): RoomEvent[] {
     const known = this.#participants.get(participant.sessionId);
     if (known !== undefined && known.epoch > participant.epoch && older === 'ignored') return [];
     this.#participants.set(participant.sessionId, participant);
     if (known === undefined) return [{ type: 'participant-joined', participant }];
-    if (known.epoch !== participant.epoch && (anew || known.joinedAtMs !== participant.joinedAtMs)) {
+    if (known.epoch !== participant.epoch && known.joinedAtMs !== participant.joinedAtMs) {
       return [...this.#closePublished(participant.sessionId), { type: 'participant-joined', participant }];
     }
     if (known.nodeId !== participant.nodeId) {
