@@ -15,8 +15,7 @@ import { VERSION } from './version.ts';
 
 /** The largest body is a token or two. */
 const BODY_LIMIT_BYTES = 32_768;
-/** For the whole request to arrive, and for the answer to be worked out, milliseconds. */
-const REQUEST_TIMEOUT_MS = 15_000;
+/** For the answer to be worked out, milliseconds. */
 const HANDLER_TIMEOUT_MS = 15_000;
 /** Longer than a balancer keeps idle connections (60 s is usual), so that it never sends into a closed one. */
 const KEEP_ALIVE_MS = 72_000;
@@ -32,7 +31,12 @@ export async function buildApp(services: Services, logger: FastifyBaseLogger): P
     logController: new LogController({ disableRequestLogging: true }),
     trustProxy: config.trustProxy.length > 0 ? [...config.trustProxy] : false,
     bodyLimit: BODY_LIMIT_BYTES,
-    requestTimeout: REQUEST_TIMEOUT_MS,
+    requestTimeout: config.requestTimeoutMs,
+    http: {
+      headersTimeout: config.requestTimeoutMs,
+      // Node looks for late requests this often.
+      connectionsCheckingInterval: Math.min(1_000, config.requestTimeoutMs),
+    },
     keepAliveTimeout: KEEP_ALIVE_MS,
     return503OnClosing: true,
     clientErrorHandler: answerBrokenRequest,
@@ -68,13 +72,19 @@ export async function buildApp(services: Services, logger: FastifyBaseLogger): P
     metrics.request(labels, reply.elapsedTime / 1_000);
     if (!QUIET.has(route)) request.log.info({ ...labels, ms: Math.round(reply.elapsedTime) }, 'request');
   });
+  // Requests that are under way when the service closes are answered; their connections must not keep it open then.
+  let closing = false;
+  app.addHook('preClose', async () => {
+    closing = true;
+  });
   // Answers of the API belong to the caller alone.
   app.addHook('onSend', async (request, reply) => {
+    if (closing) reply.header('connection', 'close');
     if (request.url.startsWith('/v1/') && !reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
   });
 
   await registerSecurity(app, config);
-  await registerLimits(app, config);
+  await registerLimits(app, config, services.limiter);
   await registerOpenApi(app, { publicUrl: config.publicUrl, version: VERSION });
   for (const route of routes) route(app, services);
   if (config.webDir !== undefined) await registerWeb(app, config.webDir);

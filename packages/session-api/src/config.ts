@@ -125,22 +125,39 @@ export const settings = {
   passwordQueue: setting(integer(0, 10_000), 'Passwords that may wait for their turn; more are answered with 429.', {
     fallback: '64',
   }),
-  requestsPerMinute: setting(integer(1, 1_000_000), 'API requests per address and minute, per instance.', {
+  requestsPerMinute: setting(integer(1, 1_000_000), 'API requests per address and minute, over all instances.', {
     fallback: '1200',
   }),
-  guestsPerMinute: setting(integer(1, 1_000_000), 'Guest entries per address and minute, per instance.', {
+  guestsPerMinute: setting(integer(1, 1_000_000), 'Guest entries per address and minute, over all instances.', {
     fallback: '300',
   }),
   signInsPerMinute: setting(
     integer(1, 1_000_000),
-    'Logins, registrations and password changes per address and minute, per instance.',
+    'Logins, registrations and password changes per address and minute, over all instances.',
     { fallback: '30' },
   ),
   signInsPerAccount: setting(
     integer(1, 1_000_000),
-    'Failed logins (or registrations) per e-mail address in 15 minutes, per instance.',
+    'Failed logins (or registrations) per e-mail address in 15 minutes, over all instances.',
     { fallback: '10' },
   ),
+  roomsPerMinute: setting(integer(1, 1_000_000), 'Rooms created per address and minute, over all instances.', {
+    fallback: '120',
+  }),
+  roomsPerUser: setting(integer(1, 10_000), 'Rooms that one user may own.', { fallback: '100' }),
+  sessionsPerMinute: setting(
+    integer(1, 1_000_000),
+    'Sessions that one user may ask for per minute, over all instances.',
+    { fallback: '120' },
+  ),
+  joinsPerMinute: setting(
+    integer(1, 1_000_000),
+    'Attempts of one user to get a place in a room per minute, over all instances.',
+    { fallback: '120' },
+  ),
+  requestTimeoutMs: setting(integer(100, 600_000), 'How long a request may take to arrive, head and body, ms.', {
+    fallback: '15000',
+  }),
   chatKeepDays: setting(integer(0, 36_500), 'Chat older than this is removed, days; 0 keeps it.', { fallback: '0' }),
 } as const;
 

@@ -40,6 +40,11 @@ export class Metrics {
     'code',
   ]);
   readonly #chatLines = this.#counter('meridian_chat_lines_stored_total', 'Chat lines written to the store.', []);
+  readonly #unshared = this.#counter(
+    'meridian_limits_unshared_total',
+    'Times a limit could not be counted together with the other instances.',
+    [],
+  );
   readonly #revocations = this.#histogram({
     name: 'meridian_revocation_seconds',
     help: 'From a log-out everywhere until every live node had ended the sessions.',
@@ -78,6 +83,10 @@ export class Metrics {
 
   chatLinesStored(lines: number): void {
     this.#chatLines.inc(lines);
+  }
+
+  limitUnshared(): void {
+    this.#unshared.inc();
   }
 
   revocation(seconds: number): void {

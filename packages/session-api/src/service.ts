@@ -3,7 +3,6 @@ import { hostname } from 'node:os';
 import { type Cluster, openCluster } from '@meridian/cluster';
 import { MeridianError, NodeId } from '@meridian/protocol';
 import { openStore, type Store } from '@meridian/store';
-import { AttemptWindow } from './accounts/attempts.ts';
 import { type PasswordHasher, Passwords } from './accounts/passwords.ts';
 import { buildApp } from './app.ts';
 import { type Clock, systemClock } from './clock.ts';
@@ -13,6 +12,7 @@ import type { App } from './http/route.ts';
 import { Ids, type Randomness, systemRandomness } from './ids.ts';
 import { ChatKeeper } from './jobs/chat-keeper.ts';
 import { Purge } from './jobs/purge.ts';
+import { Limiter } from './limits/limiter.ts';
 import { type Locate, openGeoip } from './location/geoip.ts';
 import type { Logger } from './logger.ts';
 import { Metrics } from './metrics.ts';
@@ -30,8 +30,7 @@ import { TokenIssuer } from './tokens/issue.ts';
 import { KeyRing } from './tokens/key-ring.ts';
 import { TokenVerifier } from './tokens/verify.ts';
 
-const ATTEMPT_WINDOW_MS = 15 * 60_000;
-const MOST_ACCOUNTS = 50_000;
+const MINUTE_MS = 60_000;
 const PURGE_EVERY_MS = 10 * 60_000;
 
 export interface SessionApiOptions {
@@ -179,8 +178,7 @@ async function compose(
   });
 
   const verifier = new TokenVerifier({ keys, issuer: config.publicUrl, now });
-  const attempts = () =>
-    new AttemptWindow({ limit: config.signInsPerAccount, windowMs: ATTEMPT_WINDOW_MS, maxKeys: MOST_ACCOUNTS, now });
+  const limiter = new Limiter({ cluster, metrics, log: logger, now });
   const services: Services = {
     config,
     clock: { now },
@@ -204,7 +202,15 @@ async function compose(
     verifier,
     auth: new Auth({ verifier, known, revoked: new RevokedLately(cluster.revocations, () => performance.now()) }),
     passwords,
-    attempts: { login: attempts(), register: attempts() },
+    limiter,
+    attempts: {
+      login: limiter.attempts('login', config.signInsPerAccount),
+      register: limiter.attempts('register', config.signInsPerAccount),
+    },
+    perUser: {
+      sessions: limiter.counter('sessions', config.sessionsPerMinute, MINUTE_MS),
+      joins: limiter.counter('joins', config.joinsPerMinute, MINUTE_MS),
+    },
     rooms: new RoomAccess(known),
     naming: new RoomNaming({
       names: cluster.names,

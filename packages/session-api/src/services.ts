@@ -1,11 +1,13 @@
 import type { Cluster } from '@meridian/cluster';
 import type { Store } from '@meridian/store';
-import type { AttemptWindow } from './accounts/attempts.ts';
 import type { Passwords } from './accounts/passwords.ts';
 import type { Clock } from './clock.ts';
 import type { SessionApiConfig } from './config.ts';
 import type { Auth } from './http/auth.ts';
 import type { Ids, Randomness } from './ids.ts';
+import type { Limiter } from './limits/limiter.ts';
+import type { SharedAttempts } from './limits/shared-attempts.ts';
+import type { SharedCounter } from './limits/shared-counter.ts';
 import type { Locate } from './location/geoip.ts';
 import type { Metrics } from './metrics.ts';
 import type { RoomAccess } from './rooms/access.ts';
@@ -32,7 +34,10 @@ export interface Services {
   readonly verifier: TokenVerifier;
   readonly auth: Auth;
   readonly passwords: Passwords;
-  readonly attempts: { readonly login: AttemptWindow; readonly register: AttemptWindow };
+  readonly attempts: { readonly login: SharedAttempts; readonly register: SharedAttempts };
+  readonly limiter: Limiter;
+  /** Per user and minute. */
+  readonly perUser: { readonly sessions: SharedCounter; readonly joins: SharedCounter };
   readonly rooms: RoomAccess;
   readonly naming: RoomNaming;
   readonly eviction: Eviction;

@@ -35,6 +35,15 @@ describe('signing in', () => {
     expect(rig.hasher.verifications).toBe(verifications);
     // Other accounts are not touched, and after the window the owner gets in.
     expect(await rig.codeOf('POST', '/v1/login', login('bob@example.org', 'wrong'))).toBe('bad-credentials');
+    const [key = ''] = (await redis.call('KEYS', `${rig.prefix}*:attempts`)).split('\n').filter(Boolean).sort();
+    expect(Number(await redis.call('PTTL', key))).toBeLessThanOrEqual(15 * 60_000);
+    // The clock of Redis cannot be moved: what it remembers for the window is taken away by hand.
+    await redis.call(
+      'EVAL',
+      "for _, k in ipairs(redis.call('KEYS', ARGV[1])) do redis.call('DEL', k) end",
+      '0',
+      `${rig.prefix}*:attempts`,
+    );
     rig.clock.offsetMs += 15 * 60_000;
     expect((await rig.call('POST', '/v1/login', login('ann@example.org', 'correct horse'))).status).toBe(200);
   });

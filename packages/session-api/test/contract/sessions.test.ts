@@ -183,10 +183,11 @@ describe('a refreshed page', () => {
 
 describe('a burst of 100 joins at once', () => {
   test('spreads evenly over equal nodes, also when two instances place at the same time', async () => {
-    const one = await Rig.start({ redis });
+    const env = { MERIDIAN_SESSIONS_PER_MINUTE: '1000' };
+    const one = await Rig.start({ redis, env });
     const announced = await one.cluster();
     for (let i = 0; i < 4; i += 1) await announced.announce(aNodeRecord(`node-${i}`));
-    const two = await Rig.start({ redis, beside: one });
+    const two = await Rig.start({ redis, env, beside: one });
     try {
       const { userToken } = await one.guest();
       const burst = (rig: Rig, joins: number) =>

@@ -1,5 +1,6 @@
 import { CreateRoomRequest, isMeridianError, MeridianError, RoomView } from '@meridian/protocol';
 import type { Room } from '@meridian/store';
+import { createRoomLimit } from '../../http/limits.ts';
 import type { Route } from '../../http/route.ts';
 import { roomView } from '../../rooms/access.ts';
 
@@ -10,7 +11,11 @@ export const createRoom: Route = (app, { config, auth, store, ids, clock, naming
   app.route({
     method: 'POST',
     url: '/v1/rooms',
-    config: { auth: 'user', errors: ['room-slug-taken', 'forbidden'] },
+    config: {
+      auth: 'user',
+      rateLimit: createRoomLimit(config),
+      errors: ['room-slug-taken', 'too-many-rooms', 'forbidden'],
+    },
     schema: {
       tags: ['rooms'],
       summary: 'Create a room, with a slug of your choice or a generated one',
@@ -21,6 +26,9 @@ export const createRoom: Route = (app, { config, auth, store, ids, clock, naming
       const { userId, kind } = auth.userOf(request);
       if (kind === 'guest' && !config.guestsMayCreateRooms) {
         throw new MeridianError('forbidden', { message: 'Guests may not create rooms here; sign in first.' });
+      }
+      if ((await store.rooms.listByOwner(userId, config.roomsPerUser)).length >= config.roomsPerUser) {
+        throw new MeridianError('too-many-rooms');
       }
       const { slug: chosen, title, visibility, duplicates, capacity } = request.body;
       for (let attempt = 1; ; attempt += 1) {

@@ -22,7 +22,7 @@ interface Destination {
 }
 
 export const createSession: Route = (app, services) => {
-  const { config, auth, placer, issuer, metrics, locate, clock } = services;
+  const { config, auth, placer, issuer, metrics, locate, clock, perUser } = services;
   const ice = { stunUrls: config.stunUrls, turnUrls: config.turnUrls, credentials: turnCredentialsOf(config) };
   app.route({
     method: 'POST',
@@ -47,6 +47,7 @@ export const createSession: Route = (app, services) => {
     handler: async (request, reply) => {
       const caller = auth.userOf(request);
       const { rtts, coordinates, room, region, avoid, previousSessionToken } = request.body;
+      await perUser.sessions.take(caller.userId);
       if (region !== undefined && !config.allowForcedRegion) throw new MeridianError('region-forced-refused');
 
       const [destination, sessionId] = await Promise.all([

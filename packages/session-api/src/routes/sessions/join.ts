@@ -4,7 +4,7 @@ import type { Route } from '../../http/route.ts';
 import { type Role, roomView } from '../../rooms/access.ts';
 import { RoomParams } from '../params.ts';
 
-export const joinRoom: Route = (app, { auth, rooms, cluster, issuer, ids, metrics, naming }) => {
+export const joinRoom: Route = (app, { auth, rooms, cluster, issuer, ids, metrics, naming, perUser }) => {
   app.route({
     method: 'POST',
     url: '/v1/rooms/:slug/join',
@@ -33,6 +33,7 @@ export const joinRoom: Route = (app, { auth, rooms, cluster, issuer, ids, metric
     },
     handler: async (request) => {
       const session = auth.sessionOf(request);
+      await perUser.joins.take(session.sub);
       const [lease, entry] = await Promise.all([
         metrics.step('find-lease', () => cluster.leases.find(session.aud, session.sid)),
         metrics.step('check-policy', () => rooms.enter(request.params.slug, session.sub)),

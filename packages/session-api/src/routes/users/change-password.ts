@@ -20,7 +20,7 @@ export const changePassword: Route = (app, { config, auth, attempts, passwords, 
       const user = await store.users.find(userId);
       if (user === undefined) throw new MeridianError('forbidden', { message: 'Guests have no password.' });
       // The same window as logging in: a stolen token must not help to guess the password.
-      attempts.login.attempt(emailKey(user.email));
+      await attempts.login.attempt(emailKey(user.email));
       const verdict = await passwords.verify(user.passwordHash, request.body.current);
       if (!verdict.matches) throw new MeridianError('bad-credentials', { message: 'The current password is wrong.' });
       attempts.login.succeeded(emailKey(user.email));

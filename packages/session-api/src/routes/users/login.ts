@@ -12,7 +12,7 @@ export const login: Route = (app, { config, attempts, passwords, store, issuer }
     schema: { tags: ['users'], summary: 'Sign in', body: LoginRequest, response: { 200: UserTokenReply } },
     handler: async ({ body }) => {
       const account = emailKey(body.email);
-      attempts.login.attempt(account);
+      await attempts.login.attempt(account);
       const user = await store.users.findByEmail(body.email);
       // Unknown accounts cost the same one verification and give the same answer.
       const verdict = await passwords.verify(user?.passwordHash, body.password);

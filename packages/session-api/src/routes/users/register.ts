@@ -16,7 +16,7 @@ export const register: Route = (app, { config, attempts, passwords, store, ids, 
       response: { 201: UserTokenReply },
     },
     handler: async ({ body }, reply) => {
-      attempts.register.attempt(emailKey(body.email));
+      await attempts.register.attempt(emailKey(body.email));
       const user = {
         userId: ids.account(),
         email: body.email,
