@@ -1,6 +1,6 @@
 import type { NodeId } from '@meridian/protocol';
 import { MeridianError } from '@meridian/protocol';
-import { ClientError, type SdkError, toSdkError } from '../errors.ts';
+import { ClientError, isSdkError, type SdkError, toSdkError } from '../errors.ts';
 import type { Runtime } from '../runtime.ts';
 import type { Attached } from './attach.ts';
 import type { Attachment } from './attachment.ts';
@@ -115,8 +115,11 @@ export class Move {
     try {
       attached = await attach({ avoid: [...avoid], onNode, signal });
     } catch (thrown) {
-      if (tried !== undefined && blamesNode(toSdkError(thrown))) avoid.push(tried);
-      throw thrown;
+      const error = toSdkError(thrown);
+      if (tried !== undefined && blamesNode(error)) avoid.push(tried);
+      // None is left: those that failed may be well again.
+      else if (isSdkError(error, 'no-healthy-node')) avoid.length = 1;
+      throw error;
     }
     if (signal.aborted) {
       attached.connection.close();

@@ -12,12 +12,20 @@ export class FakeMedia {
   /** What all transports have received together; rises with every look while media lives. */
   #bytes = 0;
   lives = true;
+  /** Every track that was made for a consumer. */
+  readonly received: { id: string }[] = [];
 
   createDevice = (): Device => {
     const usual = FakeHandler.createFactory(testFakeParameters);
     const factory: typeof usual.factory = (options) => {
       const handler = usual.factory(options);
       handler.getTransportStats = async () => this.#stats();
+      const receive = handler.receive.bind(handler);
+      handler.receive = async (wanted) => {
+        const made = await receive(wanted);
+        this.received.push(...made.map(({ track }) => track));
+        return made;
+      };
       this.#handlers.push(handler);
       return handler;
     };

@@ -1,3 +1,4 @@
+import { SessionId } from '@meridian/protocol';
 import {
   type JoinOptions,
   join,
@@ -53,6 +54,10 @@ export class Stage {
     for (const event of events) room.on(event, (value) => this.heard.push({ event, value }));
     await settle();
     return room;
+  }
+
+  theirId(name: string): SessionId {
+    return SessionId.parse(name);
   }
 
   valuesOf(event: keyof RoomEvents): unknown[] {
