@@ -1,5 +1,6 @@
 import { MeridianError } from '@meridian/protocol';
 import { Command, CommanderError } from 'commander';
+import { registerDrain } from './commands/drain.ts';
 import { registerNodes } from './commands/nodes.ts';
 import { registerRelays } from './commands/relays.ts';
 import { registerRoom } from './commands/room.ts';
@@ -10,7 +11,7 @@ import { harmless } from './render/table.ts';
 
 function buildProgram(io: Io): Command {
   const program = new Command('meridian')
-    .description('Start a local cluster; look at nodes, rooms and relays of a running one.')
+    .description('Start a local cluster; look at nodes, rooms and relays of a running one, drain its nodes.')
     .configureOutput({ writeOut: (text) => io.out(text.trimEnd()), writeErr: (text) => io.err(text.trimEnd()) })
     .showHelpAfterError('(--help shows what there is)')
     .exitOverride();
@@ -19,6 +20,7 @@ function buildProgram(io: Io): Command {
   registerRooms(program, io);
   registerRoom(program, io);
   registerRelays(program, io);
+  registerDrain(program, io);
   return program;
 }
 

@@ -36,6 +36,8 @@ export const DrainProgress = z.object({
   moved: z.int().nonnegative(),
   /** Still here. */
   left: z.int().nonnegative(),
+  /** Told to rejoin, since the time was over or nobody else could take them. */
+  told: z.int().nonnegative(),
 });
 export type DrainProgress = z.infer<typeof DrainProgress>;
 

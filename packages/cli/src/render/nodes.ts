@@ -1,4 +1,5 @@
 import type { NodeView } from '@meridian/protocol';
+import { drainState } from './drain.ts';
 import { count, duration, percent } from './format.ts';
 import { type Column, table } from './table.ts';
 
@@ -6,7 +7,7 @@ const columns = (nowMs: number): readonly Column<NodeView>[] => [
   { head: 'node', cell: ({ record }) => record.nodeId },
   { head: 'region', cell: ({ record }) => record.region },
   { head: 'place', cell: ({ record }) => record.regionName },
-  { head: 'state', cell: ({ record }) => record.state },
+  { head: 'state', cell: ({ record }) => drainState(record.state, record.drain) },
   { head: 'sessions', cell: ({ record: { load } }) => `${load.sessions}/${load.maxSessions}`, align: 'right' },
   { head: 'coming', cell: ({ reserved }) => reserved, align: 'right' },
   { head: 'rooms', cell: ({ record }) => record.load.rooms, align: 'right' },

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { type Cluster, type NodeInbox, openCluster } from '@meridian/cluster';
 import {
+  type BusReplyData,
+  type BusRequestData,
   type NodeId,
   type NodeRecord,
   type ProducerInfo,
@@ -40,6 +42,10 @@ export class FakeNode {
   readonly cluster: Cluster;
   readonly inbox: NodeInbox;
   links: RelayHalf[] = [];
+  /** What it was asked of draining. */
+  readonly drainRequests: BusRequestData<'node.drain'>[] = [];
+  /** What it answers, one after the other; the last one for ever. */
+  drainAnswers: BusReplyData<'node.drain'>[] = [{ state: 'ready' }];
 
   private constructor(cluster: Cluster, inbox: NodeInbox, record: NodeRecord) {
     this.cluster = cluster;
@@ -60,6 +66,11 @@ export class FakeNode {
     const made = new FakeNode(cluster, inbox, announced);
     const never = new Promise<never>(() => undefined);
     inbox.handle('relay.list', async () => (answers ? { links: made.links } : await never));
+    inbox.handle('node.drain', async (asked) => {
+      made.drainRequests.push(asked);
+      const [next] = made.drainAnswers.length > 1 ? made.drainAnswers.splice(0, 1) : made.drainAnswers;
+      return answers && next !== undefined ? next : await never;
+    });
     await cluster.announce(announced);
     return made;
   }

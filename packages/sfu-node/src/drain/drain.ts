@@ -61,6 +61,7 @@ interface Running {
   nextAsk: Cancel | undefined;
   loggedAtMs: number;
   over: boolean;
+  told: number;
 }
 
 /**
@@ -118,6 +119,7 @@ export class Drain {
       nextAsk: undefined,
       loggedAtMs: clock.now(),
       over: false,
+      told: known?.told ?? 0,
     };
     this.#running = running;
     this.#elsewhere = undefined;
@@ -232,6 +234,7 @@ export class Drain {
 
   #timeOver(running: Running): void {
     const rest = this.#options.guests();
+    running.told = rest.filter(({ hasMoved }) => !hasMoved).length;
     this.#over(running, rest.length === 0 ? 'drained: nobody is left' : 'the time for draining is over');
     for (const guest of rest) guest.end();
     this.#tell(running);
@@ -255,6 +258,7 @@ export class Drain {
       asked: running.asked.size,
       moved: running.moved.size,
       left: this.#options.guests().length,
+      told: running.told,
     };
   }
 
