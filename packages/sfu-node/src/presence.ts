@@ -4,6 +4,7 @@ import type { NodeLoad } from '@meridian/protocol';
 import type { Cancel, Clock } from './clock.ts';
 import type { Logger } from './logger.ts';
 import type { NodeRooms } from './rooms/node-rooms.ts';
+import { restoreLeases } from './sessions/restore-leases.ts';
 import type { Sessions } from './sessions/sessions.ts';
 
 export interface PresenceOptions {
@@ -64,13 +65,13 @@ export class Presence {
       this.#restoreAgain = true;
       return;
     }
-    const { leases, sessions, rooms, log } = this.#options;
-    const held = sessions.all.flatMap(({ state }) => ('lease' in state ? [state.lease] : []));
-    log.warn({ sessions: held.length, rooms: rooms.size }, 'the cluster had lost this node: announcing all anew');
+    const { announcement, leases, sessions, rooms, log } = this.#options;
+    const { nodeId } = announcement.record;
+    log.warn({ sessions: sessions.size, rooms: rooms.size }, 'the cluster had lost this node: announcing all anew');
     const run = async () => {
-      await leases
-        .restore(held)
-        .catch((error: unknown) => log.error({ err: error }, 'the leases could not be announced anew'));
+      await restoreLeases({ nodeId, leases, sessions }).catch((error: unknown) =>
+        log.error({ err: error }, 'the leases could not be announced anew'),
+      );
       await rooms.restoreAll();
     };
     this.#restoring = run().finally(() => {

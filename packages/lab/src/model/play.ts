@@ -23,6 +23,7 @@ export class Play {
   readonly #world: World;
   readonly #ledger: Ledger;
   readonly #ended = new Set<RoomId>();
+  readonly #kicked: { readonly roomId: RoomId; readonly userId: UserId }[] = [];
   #ssrc = 1;
 
   constructor(world: World) {
@@ -59,6 +60,8 @@ export class Play {
     // Their owner opens them again; not before everybody has heard that they were closed.
     for (const roomId of this.#ended) await this.#world.service.rooms.reopen(roomId);
     this.#ended.clear();
+    for (const { roomId, userId } of this.#kicked.splice(0))
+      await this.#world.service.rooms.readmit(roomId, { userId });
     this.#ledger.begin(round.steps);
     const lost = this.#disturbBus(round);
     let done = false;
@@ -115,6 +118,7 @@ export class Play {
 
   async #settle(when: string): Promise<void> {
     const started = performance.now();
+    await this.#world.listening();
     for (let passed = 0; ; ) {
       await this.#world.quiet();
       const broken = this.#ledger.broken();
@@ -383,6 +387,7 @@ export class Play {
     if (!client?.open || !client.inRoom || client.roomId === undefined) return;
     const victim = this.#ledger.in(client.roomId).find((one) => one.tab === target);
     target.client?.excuses.add('kick');
+    this.#kicked.push({ roomId: client.roomId, userId: target.userId });
     try {
       await client.request('kick', { sessionId: target.sessionId });
       if (victim !== undefined) this.#ledger.mustEnd(victim.client, 'kicked');

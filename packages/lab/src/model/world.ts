@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type Cluster, type DeadNodeSweeper, openCluster } from '@meridian/cluster';
-import { type RedisProcess, startRedis } from '@meridian/harness';
+import { eventually, type RedisProcess, startRedis } from '@meridian/harness';
 import { NodeId } from '@meridian/protocol';
 import { ManualClock, TokenForge } from '@meridian/sfu-node/kit';
 import { RawRedis } from '../redis/raw-redis.ts';
@@ -99,6 +99,19 @@ export class World {
   advance(ms: number): void {
     this.clock.advance(ms);
     for (const node of this.nodes.values()) if (!node.dead) node.clock.advance(ms);
+  }
+
+  /** Resolves when every living node hears what is published: a subscription that broke takes real time to come back. */
+  async listening(): Promise<void> {
+    await eventually(
+      'every node has its subscription',
+      async () => {
+        const channels = this.living.map(({ nodeId }) => `${KEY_PREFIX}:channel:${nodeId}`);
+        const counts = await this.raw.list('PUBSUB', 'NUMSUB', ...channels);
+        return channels.every((_, index) => Number(counts[2 * index + 1]) > 0);
+      },
+      { everyMs: 2 },
+    );
   }
 
   /** Resolves when nothing is on its way any more: between clients and nodes, in Redis, on the bus. */
