@@ -3,12 +3,16 @@ import type { CrossCheck, StatsReport } from '../record/schema.ts';
 import { increaseOf, numberIn, seriesOf } from './interpolate.ts';
 import { Series } from './series.ts';
 
-/** Share by which two figures of the same thing may differ: they are read at slightly different times. */
-const TOLERANCE = 0.1;
+/** Share by which two figures of the same thing may differ. */
+const TOLERANCE = 0.05;
+/** A page's figures are read with so much play, ms; a node's with the time its scrape took. */
+const PLAY_MS = 200;
 /** Below this many bytes in the window nothing can be said. */
 const LEAST_BYTES = 10_000;
 
-const isInbound = ({ type }: StatsReport): boolean => type === 'inbound-rtp';
+/** mediasoup's own stream for probing the bandwidth is no media of anybody. */
+const isInbound = ({ type, trackIdentifier }: StatsReport): boolean =>
+  type === 'inbound-rtp' && trackIdentifier !== 'probator';
 const isOutbound = ({ type }: StatsReport): boolean => type === 'outbound-rtp';
 /** RTP packets with their headers, as the nodes count them. */
 const received = (report: StatsReport) =>
@@ -28,7 +32,10 @@ export function crossCheck(run: RecordedRun): CrossCheck[] {
   const clientsAt = (node: string) =>
     Object.entries(arm?.at ?? {}).flatMap(([client, at]) => (at === node ? [client] : []));
   const checks: CrossCheck[] = [];
-  const compare = (what: string, clients: number | undefined, servers: number | undefined, tolerance = TOLERANCE) => {
+  const slowest = Math.max(0, ...run.of('scrape').map(({ tookMs }) => tookMs));
+  // Both ends of the window are uncertain.
+  const tolerance = TOLERANCE + (2 * (PLAY_MS + slowest)) / (window.toMs - window.fromMs);
+  const compare = (what: string, clients: number | undefined, servers: number | undefined) => {
     if (clients === undefined || servers === undefined || Math.max(clients, servers) < LEAST_BYTES) return;
     const agrees = Math.abs(clients - servers) <= tolerance * Math.max(clients, servers);
     checks.push({ what, unit: 'bytes', clients, servers, tolerance, agrees });

@@ -25,6 +25,9 @@ const PIXELS: Readonly<Record<string, string>> = {
   RGBA: 'rgba',
 };
 
+/** How Chromium turns a canvas into luma and chroma before it encodes it: the canvas is sRGB, which has BT.709's primaries. */
+const MATRIX = 'bt709';
+
 export interface Ffmpeg {
   readonly path: string;
   readonly version: string;
@@ -47,7 +50,7 @@ export async function findFfmpeg(path = process.env.MERIDIAN_LAB_FFMPEG ?? 'ffmp
 
 /**
  * Compares pictures by ffmpeg: PSNR and SSIM of luma (and VMAF where ffmpeg has it). The received one is scaled to the size of
- * the sent one, as a viewer's screen would do; both as 4:2:0 in BT.601 limited range, which is what WebRTC encodes.
+ * the sent one, as a viewer's screen would do; the sent one is turned into the received one's luma and chroma.
  * @throws MeridianError `config-invalid` with ffmpeg's words when it refuses
  */
 export async function compareFrames(ffmpeg: Ffmpeg, pairs: readonly FramePair[]): Promise<FrameQuality[]> {
@@ -56,7 +59,7 @@ export async function compareFrames(ffmpeg: Ffmpeg, pairs: readonly FramePair[])
     const results: FrameQuality[] = [];
     // One call for all pictures of one size and format.
     const groups = Map.groupBy(pairs, ({ sent, received }) =>
-      [sent, received].map(({ width, height, format }) => `${width}x${height} ${format}`).join(),
+      [sent, received].map(({ width, height, format, fullRange }) => [width, height, format, fullRange]).join(),
     );
     for (const group of groups.values()) results.push(...(await compareGroup(ffmpeg, group, dir)));
     return results;
@@ -82,13 +85,15 @@ async function compareGroup(ffmpeg: Ffmpeg, pairs: readonly FramePair[], dir: st
     return ['-f', 'rawvideo', '-pix_fmt', pixels, '-s', `${width}x${height}`, '-framerate', '1', '-i', file];
   };
   const { width, height } = first.sent;
-  const same = `scale=${width}:${height}:flags=bicubic:out_color_matrix=bt601:out_range=tv,format=yuv420p`;
+  const range = first.received.fullRange ? 'full' : 'limited';
+  const into = `out_color_matrix=${MATRIX}:out_range=${range},format=yuv420p`;
+  const scaled = `scale=${width}:${height}:flags=bicubic:in_color_matrix=${MATRIX}:in_range=${range}:${into}`;
   const kinds = ffmpeg.vmaf ? ['psnr', 'ssim', 'vmaf'] : ['psnr', 'ssim'];
   const split = kinds.length;
   const labels = (letter: string) => kinds.map((_, index) => `[${letter}${index}]`).join('');
   const graph = [
-    `[0:v]${same},split=${split}${labels('r')}`,
-    `[1:v]${same},split=${split}${labels('s')}`,
+    `[0:v]${scaled},split=${split}${labels('r')}`,
+    `[1:v]scale=${into},split=${split}${labels('s')}`,
     `[r0][s0]psnr=stats_file=${join(dir, 'psnr.txt')}`,
     `[r1][s1]ssim=stats_file=${join(dir, 'ssim.txt')}`,
     ...(ffmpeg.vmaf ? [`[r2][s2]libvmaf=log_fmt=json:log_path=${join(dir, 'vmaf.json')}`] : []),

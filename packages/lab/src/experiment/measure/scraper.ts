@@ -27,8 +27,8 @@ export class Scraper {
           });
           if (!reply.ok) return [];
           const samples = samplesOf(await reply.text());
-          const atMs = this.#nowMs();
-          return [{ type: 'scrape', atMs, node, tookMs: atMs - started, samples: changed.of(samples) }];
+          const tookMs = this.#nowMs() - started;
+          return [{ type: 'scrape', atMs: started, node, tookMs, samples: changed.of(samples) }];
         } catch {
           return [];
         }

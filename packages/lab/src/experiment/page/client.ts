@@ -110,7 +110,15 @@ export class Client {
         const bytes = new Uint8Array(picture.allocationSize());
         await picture.copyTo(bytes);
         const { width, height } = maker.canvas;
-        drawn.push({ sender: number, frame, width, height, format: picture.format ?? '', data: base64(bytes) });
+        drawn.push({
+          sender: number,
+          frame,
+          width,
+          height,
+          format: picture.format ?? '',
+          fullRange: true,
+          data: base64(bytes),
+        });
       } finally {
         picture.close();
       }

@@ -65,6 +65,8 @@ export const KeptFrame = z.strictObject({
   height: z.int(),
   /** Of WebCodecs, such as I420 or BGRX. */
   format: z.string(),
+  /** Whether white is 255 (full range) or 235 (limited), as the white cells of its time code show. */
+  fullRange: z.boolean(),
   data: z.string(),
 });
 export type KeptFrame = z.output<typeof KeptFrame>;

@@ -23,6 +23,8 @@ export interface ViewerOptions {
 const extra = (metadata: VideoFrameCallbackMetadata, field: 'receiveTime' | 'processingDuration'): number | undefined =>
   metadata[field];
 
+const isPlanar = (format: string): boolean => format.startsWith('I4') || format.startsWith('NV');
+
 /** Shows one incoming video and reads the time code of every frame that reaches the screen. */
 export class Viewer {
   readonly video = document.createElement('video');
@@ -113,8 +115,7 @@ export class Viewer {
     const [layout] = await picture.copyTo(data, { rect });
     if (layout === undefined) return undefined;
     // In RGB the green channel stands for brightness: the code is black and white.
-    const planar = format.startsWith('I4') || format.startsWith('NV');
-    const plane: LumaPlane = planar
+    const plane: LumaPlane = isPlanar(format)
       ? { data, offset: layout.offset, stride: layout.stride, step: 1 }
       : { data, offset: layout.offset + 1, stride: layout.stride, step: 4 };
     return readTimeCode(plane, width);
@@ -132,8 +133,23 @@ export class Viewer {
     if (!this.#keeping || this.#kept.size >= keepMost || this.#kept.has(slot)) return;
     const bytes = new Uint8Array(picture.allocationSize());
     await picture.copyTo(bytes);
-    this.#kept.set(slot, { ...code, width, height, format: picture.format ?? '', data: base64(bytes) });
+    const format = picture.format ?? '';
+    // Luma comes first in all formats with a plane of its own for it; its first lines are the code.
+    const fullRange = !isPlanar(format) || hasFullRange(bytes.subarray(0, width * codeLines(width)));
+    this.#kept.set(slot, { ...code, width, height, format, fullRange, data: base64(bytes) });
   }
+}
+
+/**
+ * Limited range ends at 235, and the checksum makes sure that some cells are white. What the browser itself says of the range
+ * is lost where a node does not forward the header extension with it.
+ */
+const LIMITED_WHITE = 240;
+
+function hasFullRange(code: Uint8Array): boolean {
+  let bright = 0;
+  for (const luma of code) if (luma > LIMITED_WHITE) bright += 1;
+  return bright > code.length / 100;
 }
 
 export function base64(bytes: Uint8Array): string {

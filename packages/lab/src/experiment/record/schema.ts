@@ -162,6 +162,7 @@ export const Scrape = z.strictObject({
   type: z.literal('scrape'),
   atMs: time,
   node: name,
+  /** From `atMs`, when it was asked for, until it was there. */
   tookMs: z.number(),
   samples: z.array(Sample).readonly(),
 });

@@ -86,6 +86,24 @@ const Arm = z.strictObject({
     )
     .readonly()
     .default([]),
+  /** What this arm ought to differ by from the first one, where that is known: how the lab checks itself. */
+  expects: z
+    .array(
+      z
+        .strictObject({
+          /** Name of a figure of the report, such as latency. */
+          figure: Name,
+          difference: z.number().optional(),
+          ratio: z.number().positive().optional(),
+          /** Accepted distance: in the figure's unit, or of the ratio. */
+          within: z.number().nonnegative(),
+        })
+        .refine(({ difference, ratio }) => (difference === undefined) !== (ratio === undefined), {
+          message: 'needs either "difference" or "ratio"',
+        }),
+    )
+    .readonly()
+    .default([]),
 });
 export type Arm = z.output<typeof Arm>;
 

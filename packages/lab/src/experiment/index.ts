@@ -1,0 +1,12 @@
+export { bypassedLinks, crossCheck } from './measure/cross-check.ts';
+export { type ClientFigures, figuresOf, type Latency, type RunFigures, type StreamFigures } from './measure/figures.ts';
+export { invalidReasons, LIMITS } from './measure/guard.ts';
+export type { Legs } from './measure/legs.ts';
+export { Series } from './measure/series.ts';
+export { parseRun, RecordedRun, readRun } from './record/run.ts';
+export * from './record/schema.ts';
+export { type RunOptions, recordRun } from './record-run.ts';
+export { parseScenario, readScenario, SCENARIOS_DIR } from './scenario/file.ts';
+export { type ArmPlan, planArm } from './scenario/plan.ts';
+export { type Arm, Scenario, type ScenarioInput, sentBy } from './scenario/schema.ts';
+export { World, type WorldOptions } from './world/world.ts';

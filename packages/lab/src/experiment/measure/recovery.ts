@@ -1,0 +1,44 @@
+import type { RecordedRun } from '../record/run.ts';
+
+/** Times at which an outage ended on the way from sender to receiver, ms after the run's origin. */
+export function outageEnds(run: RecordedRun, sender: string, receiver: string, startMs: number): number[] {
+  const arm = run.header.scenario.arms.find(({ name }) => name === run.header.arm);
+  const [from, to] = [arm?.at[sender], arm?.at[receiver]];
+  const links = run.header.routes.flatMap((route) => {
+    if (route.kind === 'media' && route.from === sender) return route.up;
+    if (route.kind === 'media' && route.from === receiver) return route.down;
+    if (route.kind === 'relay' && route.from === from && route.to === to) return route.up;
+    if (route.kind === 'relay' && route.from === to && route.to === from) return route.down;
+    return [];
+  });
+  const ends = new Set<number>();
+  for (const link of links) {
+    let out = run.header.links[link]?.outage ?? false;
+    for (const { atS, change } of run.header.links[link]?.schedule ?? []) {
+      if (change.outage === undefined) continue;
+      if (out && !change.outage) ends.add(startMs + atS * 1_000);
+      out = change.outage;
+    }
+  }
+  return [...ends].sort((a, b) => a - b);
+}
+
+/** The longest time from the end of an outage until a picture drawn after the outage was shown; null without outages. */
+export function recoveryOf(
+  run: RecordedRun,
+  sender: string,
+  receiver: string,
+  window: { readonly fromMs: number; readonly toMs: number },
+): number | null {
+  const ends = outageEnds(run, sender, receiver, window.fromMs).filter((endMs) => endMs < window.toMs);
+  const frames = run
+    .of('frames')
+    .filter((line) => line.sender === sender && line.receiver === receiver)
+    .flatMap(({ rows }) => rows);
+  const times = ends.map((endMs) => {
+    const shown = frames.flatMap(([, drawnMs, shownMs]) => (drawnMs >= endMs ? [shownMs] : []));
+    // Nothing any more: it took at least until the end.
+    return Math.min(...shown, window.toMs) - endMs;
+  });
+  return times.length === 0 ? null : Math.max(...times);
+}
