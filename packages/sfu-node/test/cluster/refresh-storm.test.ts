@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { eventually } from '@meridian/harness';
-import { type Participant, RoomId, type SessionId } from '@meridian/protocol';
+import { RoomId } from '@meridian/protocol';
 import type { SfuNode } from '@meridian/sfu-node';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { FakeMediaEngine } from '../support/fake-media.ts';
+import { roomView, whoIsWhere } from '../support/room-view.ts';
 import { opusParameters } from '../support/rtp.ts';
 import { type Attached, type Joined, TestCluster } from '../support/test-cluster.ts';
 
@@ -178,39 +179,6 @@ class Tab {
   }
 }
 
-/** Who is in the room as one client was told, step by step. */
-function view(observer: Joined): Map<SessionId, Participant> {
-  const seen = new Map(observer.joined.participants.map((one) => [one.sessionId, one]));
-  const { client } = observer;
-  const joined = client.all('participant-joined').values();
-  const left = client.all('participant-left').values();
-  const updated = client.all('participant-updated').values();
-  for (const { event } of client.heard) {
-    if (event === 'participant-joined') {
-      const { participant } = required(joined.next().value);
-      const known = seen.get(participant.sessionId);
-      // Told again only of a newer page.
-      if (known !== undefined) expect(participant.epoch).toBeGreaterThan(known.epoch);
-      seen.set(participant.sessionId, participant);
-    } else if (event === 'participant-left') {
-      const { sessionId } = required(left.next().value);
-      expect(seen.delete(sessionId), `${sessionId} left who was not there`).toBe(true);
-    } else if (event === 'participant-updated') {
-      const { participant } = required(updated.next().value);
-      seen.set(participant.sessionId, participant);
-    }
-  }
-  return seen;
-}
-
-function required<T>(value: T | undefined): T {
-  if (value === undefined) throw new Error('nothing was heard');
-  return value;
-}
-
-const lines = (participants: Iterable<{ sessionId: string; nodeId: string; epoch: number }>) =>
-  [...participants].map((one) => `${one.sessionId} on ${one.nodeId} in epoch ${one.epoch}`).sort();
-
 describe('a storm of page refreshes over two nodes', () => {
   test('never loses and never doubles a participant, whatever comes first', async () => {
     await fc.assert(
@@ -226,17 +194,19 @@ describe('a storm of page refreshes over two nodes', () => {
           await Promise.all(tabs.map((tab, index) => tab.play(plans[index] ?? [])));
 
           // Then the room holds who should be there, once, where and as new as it should be
-          const expected = lines([
+          const expected = whoIsWhere([
             ...observers.map(({ sessionId, nodeId, welcome }) => ({ sessionId, nodeId, epoch: welcome.epoch })),
             ...tabs.flatMap(({ sessionId, at }) => (at ? [{ sessionId, nodeId: at.node, epoch: at.epoch }] : [])),
           ]);
           await eventually('the room holds who should be there', async () => {
             const { participants } = await cluster.cluster.rooms.snapshot(roomId);
-            expect(lines(participants)).toEqual(expected);
+            expect(whoIsWhere(participants)).toEqual(expected);
           });
           // And both nodes have told it so
           for (const observer of observers) {
-            await eventually('the observer was told', () => expect(lines(view(observer).values())).toEqual(expected));
+            await eventually('the observer was told', () =>
+              expect(whoIsWhere(roomView(observer).values())).toEqual(expected),
+            );
           }
           // And the media is where its participant is, and nowhere else
           await eventually('the media fits', () => {

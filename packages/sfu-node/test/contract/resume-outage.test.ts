@@ -74,7 +74,6 @@ async function everythingFits(back: TestClient): Promise<void> {
     return lease?.epoch === epoch;
   });
   for (const { client } of [near, far]) {
-    if (process.env.DBG) console.log(JSON.stringify(client.heard.slice(1), null, 1), ann.sessionId, epoch);
     await client.until('participant-updated', ({ participant }) => participant.epoch === epoch);
     expect(client.all('participant-left')).toEqual([]);
     expect(client.all('consumer-closed')).toEqual([]);
