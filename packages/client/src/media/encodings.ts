@@ -24,8 +24,8 @@ interface Layer {
 /** Spatial layers of a camera, the smallest first; each has twice the lines of the one before. */
 const LAYERS: readonly Layer[] = [
   { lines: 180, maxBitrate: 150_000, maxFramerate: 15 },
-  { lines: 360, maxBitrate: 500_000 },
-  { lines: 720, maxBitrate: 1_500_000 },
+  { lines: 360, maxBitrate: 500_000, maxFramerate: 30 },
+  { lines: 720, maxBitrate: 1_500_000, maxFramerate: 30 },
 ];
 
 /** Number of spatial layers of a camera of full size; 0 is the smallest. */

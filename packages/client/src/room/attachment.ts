@@ -168,6 +168,18 @@ export class Attachment {
     connection.close();
   }
 
+  /** Of a move that has failed: the participant is at the node before again. Closes all. Never throws. */
+  async giveBack(): Promise<void> {
+    const { connection } = this.attached;
+    this.#host = undefined;
+    this.sender.close();
+    this.receiver.close();
+    // A connection that is gone cannot say it: the next attempt, or the end of the window, does it then.
+    if (!connection.isSuspended)
+      await connection.request('leave', { back: true }, { withinMs: LEAVE_WITHIN_MS }).catch(() => {});
+    connection.close();
+  }
+
   /** Idempotent. */
   close(): void {
     this.retire();

@@ -1,7 +1,6 @@
 import type { NodeId, ReplyData, RequestInput, RequestMethod } from '@meridian/protocol';
 import type { Context } from '../context.ts';
 import { ClientError, type SdkError, toSdkError } from '../errors.ts';
-import { DataMerge } from '../media/data-merge.ts';
 import type { Shown } from '../media/layers.ts';
 import type { RemoteTrack } from '../media/receiver.ts';
 import type { MeasuredRtt } from '../probing.ts';
@@ -10,29 +9,20 @@ import { Attaching } from './attaching.ts';
 import { Attachment, type AttachmentHost } from './attachment.ts';
 import { type Verdict, verdictOfClose } from './ending.ts';
 import type { RoomEnd } from './events.ts';
-import { Move } from './move.ts';
+import { Moving, type MovingHost } from './moving.ts';
 import { recover } from './recovery.ts';
 import { resumeStay } from './resume.ts';
-import { Retirement } from './retirement.ts';
 import type { Roster } from './roster.ts';
 
-export interface UpkeepHost extends Omit<AttachmentHost, 'onLost' | 'onSuspended' | 'onMoveAsked' | 'onData'> {
-  onData(message: Parameters<AttachmentHost['onData']>[0]): void;
+export interface UpkeepHost
+  extends Omit<AttachmentHost, 'onLost' | 'onSuspended' | 'onMoveAsked' | 'onData'>,
+    MovingHost {
   /** Another attachment is in force; the one before plays on until `onSettled`. */
   onAttached(attachment: Attachment): void;
   onDetached(): void;
-  /** The attachment before this one is closed for good. */
-  onSettled(attachment: Attachment): void;
-  /** Joined at another node as well: publish there what is published here. @throws what that node answered */
-  onStaged(next: Attachment): Promise<void>;
-  /** Of the old and the next attachment of a move, this one has gone. */
-  onUnstaged(attachment: Attachment): void;
-  /** Are these tracks still needed? */
-  relyOn(tracks: readonly RemoteTrack[]): boolean;
   onReconnecting(waiting: { attempt: number; delayMs: number; cause: SdkError }): void;
   onResumed(afterMs: number): void;
   onReconnected(attachment: Attachment, afterMs: number): void;
-  onMoved(attachment: Attachment, afterMs: number): void;
   onEnded(end: RoomEnd): void;
 }
 
@@ -80,15 +70,12 @@ export class Upkeep {
   readonly #undo: (() => void)[] = [];
   readonly #waiters = new Set<() => void>();
   readonly #attaching: Attaching;
-  readonly #data: DataMerge;
+  readonly #moving: Moving;
   #state: State;
   /** Whose view of the room is shown. */
   #roster: Roster;
   #rosterIsChanging = false;
   #stale: Attachment | undefined;
-  #move: Move | undefined;
-  #moving: Promise<void> | undefined;
-  #retirement: Retirement | undefined;
   #cancelSettle = () => {};
   #cancelProven = () => {};
   #cancelShown = () => {};
@@ -97,12 +84,24 @@ export class Upkeep {
   constructor(options: UpkeepOptions) {
     this.#options = options;
     const { attached, context, host } = options;
-    this.#data = new DataMerge((message) => host.onData(message));
+    const { runtime } = context;
     this.#attaching = new Attaching(options);
+    this.#moving = new Moving({
+      runtime,
+      host,
+      attaching: this.#attaching,
+      attachmentOf: (one) => this.#attachmentOf(one),
+      current: () => this.current,
+      isLost: () => this.#state.name === 'suspended',
+      onArrived: (next) => {
+        this.#stopTrying();
+        this.#begin(next);
+      },
+      onFailed: (from, how) => this.#onMoveFailed(from, how),
+    });
     const attachment = this.#attachmentOf(attached);
     this.#roster = attachment.roster;
     this.#state = { name: 'connected', attachment };
-    const { runtime } = context;
     this.#undo.push(
       runtime.onPageHide(this.#onPageHide),
       runtime.onOnline(this.#onNetwork),
@@ -132,7 +131,7 @@ export class Upkeep {
 
   /** All that is received over now: more than one during a move. */
   get receiving(): readonly Attachment[] {
-    return [this.current, this.#move?.next, this.#retirement?.attachment].filter((one) => one !== undefined);
+    return [this.current, ...this.#moving.beside].filter((one) => one !== undefined);
   }
 
   /**
@@ -177,9 +176,7 @@ export class Upkeep {
 
   /** @throws ClientError `data-backlog`; as `attachment` */
   async sendData(label: string, payload: string | Uint8Array<ArrayBuffer>, signal?: AbortSignal): Promise<void> {
-    const retirement = this.#retirement;
-    const overOld = retirement !== undefined && (await retirement.takesData());
-    const { sender } = overOld ? retirement.attachment : await this.attachment(signal);
+    const { sender } = (await this.#moving.dataSender()) ?? (await this.attachment(signal));
     await sender.sendData(label, payload);
   }
 
@@ -188,12 +185,12 @@ export class Upkeep {
    * @throws as `attachment`
    */
   async move(withinMs: number, signal?: AbortSignal): Promise<void> {
-    await this.#startMove(await this.attachment(signal), withinMs);
+    await this.#moving.start(await this.attachment(signal), withinMs);
   }
 
   /** Idempotent. Resolves when the nodes have heard it, or could not be reached. */
   async leave(): Promise<void> {
-    const farewells = [this.current?.leave(), this.#move?.next?.leave(), this.#retirement?.leave()];
+    const farewells = [this.current?.leave(), this.#moving.leave()];
     this.#end({ kind: 'left', error: null });
     await Promise.all(farewells);
   }
@@ -210,11 +207,7 @@ export class Upkeep {
         },
         onTrack: (track, watch) => host.onTrack(track, watch),
         onTrackGone: (track) => host.onTrackGone(track),
-        onData: (message, from) => {
-          const isOld = this.#isOld(attachment);
-          if (isOld) this.#data.fromOld(message, from);
-          else this.#data.fromNew(message, from);
-        },
+        onData: (message, from) => this.#moving.onData(attachment, message, from),
         onChat: (message) => host.onChat(message),
         onSpeakers: (speakers) => {
           if (this.current === attachment) host.onSpeakers(speakers);
@@ -225,18 +218,15 @@ export class Upkeep {
           if (this.current === attachment) this.#attempts = 0;
           host.onConnected(direction);
         },
-        onMoveAsked: (deadlineMs) => this.#onMoveAsked(attachment, deadlineMs),
+        onMoveAsked: (deadlineMs) => {
+          // What goes wrong is told by `trouble`.
+          if (this.current === attachment) this.#moving.start(attachment, deadlineMs).catch(() => {});
+        },
         onSuspended: (error) => this.#onSuspended(attachment, error),
         onLost: (verdict, error) => this.#onLost(attachment, verdict, error),
       },
     });
     return attachment;
-  }
-
-  /** Of two attachments of a move, the one that is going to be left. */
-  #isOld(attachment: Attachment): boolean {
-    if (this.#retirement !== undefined) return this.#retirement.attachment === attachment;
-    return this.#move?.next !== undefined && this.#move.next !== attachment;
   }
 
   #begin(attachment: Attachment): void {
@@ -265,45 +255,36 @@ export class Upkeep {
   // trouble
 
   #onSuspended(attachment: Attachment, cause: SdkError): void {
-    if (this.#retiredHas(attachment)) return;
-    if (this.#move?.next === attachment) {
-      this.#move.lost(cause);
-      return;
-    }
-    if (this.current !== attachment) return;
+    if (this.#moving.lost(attachment, cause) === 'over' || this.current !== attachment) return;
     const stop = this.#suspend(attachment, cause);
     // A resume would take the session back from the node that we are moving to.
-    if (this.#move !== undefined) this.#move.hurry();
+    if (this.#moving.isUnderWay) this.#moving.hurry();
     else void this.#resume(attachment, cause, stop);
   }
 
   #onLost(attachment: Attachment, verdict: Verdict, error: SdkError): void {
-    if (this.#retiredHas(attachment)) return;
-    const move = this.#move;
-    if (move?.next === attachment) {
-      if (verdict.next === 'end') this.#end({ kind: verdict.kind, error });
-      else move.lost(error);
-      return;
-    }
-    if (this.current !== attachment) return;
-    if (move !== undefined && (verdict.next === 'rejoin' || verdict.kind === 'left' || verdict.kind === 'replaced')) {
+    const ofMove = this.#moving.lost(attachment, error, verdict);
+    if (ofMove === 'over' || (ofMove === 'not-mine' && this.current !== attachment)) return;
+    const isElsewhere = verdict.next === 'rejoin' || verdict.kind === 'left' || verdict.kind === 'replaced';
+    if (ofMove === 'not-mine' && this.#moving.isUnderWay && isElsewhere) {
       this.#suspend(attachment, error);
-      move.hurry();
-      return;
-    }
-    if (verdict.next === 'end') {
+      this.#moving.hurry();
+    } else if (verdict.next === 'end') {
       this.#end({ kind: verdict.kind, error });
-      return;
+    } else {
+      const nodeId = attachment.attached.session.decision.nodeId;
+      void this.#rejoin(attachment, error, verdict.avoidNode ? [nodeId] : [], 0);
     }
-    const nodeId = attachment.attached.session.decision.nodeId;
-    void this.#rejoin(attachment, error, verdict.avoidNode ? [nodeId] : [], 0);
   }
 
-  /** Is it the one that we are about to leave anyway? Then that is over now. */
-  #retiredHas(attachment: Attachment): boolean {
-    if (this.#retirement?.attachment !== attachment) return false;
-    this.#retirement.end();
-    return true;
+  /** No attempt to move has succeeded: the old attachment goes on, or is mended where it was lost meanwhile. */
+  #onMoveFailed(old: Attachment, { hasTouchedSession }: { hasTouchedSession: boolean }): void {
+    const state = this.#state;
+    if (state.name !== 'suspended' || state.attachment !== old) return;
+    const nodeId = old.attached.session.decision.nodeId;
+    const isResumable = !hasTouchedSession && old.attached.connection.isOpen;
+    if (isResumable) void this.#resume(old, state.cause, state.stop);
+    else void this.#rejoin(old, state.cause, [nodeId], 0);
   }
 
   #suspend(attachment: Attachment, cause: SdkError): AbortController {
@@ -418,119 +399,18 @@ export class Upkeep {
     }
   }
 
-  // moves
-
-  #onMoveAsked(attachment: Attachment, deadlineMs: number): void {
-    // What goes wrong is told by `trouble`.
-    if (this.current === attachment) this.#startMove(attachment, deadlineMs).catch(() => {});
-  }
-
-  /** Resolves when another node counts; joins a move that is under way. @throws why the last attempt failed */
-  #startMove(from: Attachment, deadlineMs: number): Promise<void> {
-    if (this.#moving !== undefined) return this.#moving;
-    const moving = this.#runMove(from, deadlineMs).finally(() => {
-      if (this.#moving === moving) this.#moving = undefined;
-    });
-    this.#moving = moving;
-    return moving;
-  }
-
-  async #runMove(from: Attachment, deadlineMs: number): Promise<void> {
-    const { context, host } = this.#options;
-    const startedAtMs = context.runtime.now();
-    void this.#retirement?.leave();
-    const move = new Move({
-      runtime: context.runtime,
-      from,
-      deadlineMs,
-      attach: (input) => this.#attaching.attach({ ...input, handover: true }),
-      stage: (attached) => this.#stage(attached),
-      publish: (next) => host.onStaged(next),
-      isReceiving: () => !host.relyOn(from.receiver.tracks),
-      drop: (next) => this.#unstage(next),
-      onTrouble: (error) => host.onTrouble(error),
-    });
-    this.#move = move;
-    try {
-      const next = await move.run();
-      if (next === undefined) throw new ClientError('room-left');
-      this.#moveOver(move, from, next, startedAtMs);
-    } catch (thrown) {
-      const error = toSdkError(thrown);
-      this.#onMoveFailed(move, from, error);
-      throw error;
-    }
-  }
-
-  #stage(attached: Attached): Attachment {
-    const next = this.#attachmentOf(attached);
-    this.#data.begin();
-    next.start();
-    return next;
-  }
-
-  #unstage(next: Attachment): void {
-    const { tracks } = next.receiver;
-    this.#data.cancel();
-    next.close();
-    for (const track of tracks) this.#options.host.onTrackGone(track);
-    this.#options.host.onUnstaged(next);
-  }
-
-  #moveOver(move: Move, old: Attachment, next: Attachment, startedAtMs: number): void {
-    if (this.#move !== move || this.#state.name === 'ended') return;
-    const { context, host } = this.#options;
-    const lost = this.#state.name === 'suspended';
-    this.#stopTrying();
-    this.#move = undefined;
-    this.#retirement?.end();
-    const retirement = new Retirement({
-      attachment: old,
-      runtime: context.runtime,
-      onDataCut: () => this.#data.cut(),
-      onOver: () => {
-        if (this.#retirement !== retirement) return;
-        this.#retirement = undefined;
-        host.onUnstaged(old);
-        if (this.current !== undefined) host.onSettled(this.current);
-      },
-    });
-    this.#retirement = retirement;
-    this.#begin(next);
-    void retirement.run({ isSilent: lost });
-    host.onMoved(next, context.runtime.now() - startedAtMs);
-  }
-
-  #onMoveFailed(move: Move, old: Attachment, error: SdkError): void {
-    if (this.#move !== move) return;
-    this.#move = undefined;
-    const { host } = this.#options;
-    host.onTrouble(error);
-    const state = this.#state;
-    if (state.name !== 'suspended' || state.attachment !== old) return;
-    const nodeId = old.attached.session.decision.nodeId;
-    if (move.hasTouchedSession || !old.attached.connection.isOpen) void this.#rejoin(old, state.cause, [nodeId], 0);
-    else void this.#resume(old, state.cause, state.stop);
-  }
-
   // ends
 
   #end(end: RoomEnd): void {
     const { state } = this;
     if (state.name === 'ended') return;
-    const next = this.#move?.next;
-    this.#move?.stop();
-    this.#move = undefined;
     this.#stopTrying();
     this.#state = { name: 'ended', end };
     for (const undo of this.#undo.splice(0)) undo();
     this.#cancelProven();
     this.#letGo();
-    this.#retirement?.end();
-    if (end.kind !== 'left') {
-      next?.close();
-      if (state.name === 'connected' || state.name === 'suspended') state.attachment.close();
-    }
+    this.#moving.end();
+    if (end.kind !== 'left' && (state.name === 'connected' || state.name === 'suspended')) state.attachment.close();
     this.#options.host.onEnded(end);
     this.#wake();
   }
