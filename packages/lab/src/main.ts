@@ -8,6 +8,18 @@ interface Subcommand {
 }
 
 const COMMANDS: Readonly<Record<string, Subcommand>> = {
+  run: {
+    help: 'run an experiment: arms of a scenario against each other, block by block, with a report',
+    run: async (args) => (await import('./campaign/commands.ts')).run(args),
+  },
+  aa: {
+    help: 'check the lab: the same arm twice must show no difference',
+    run: async (args) => (await import('./campaign/commands.ts')).aa(args),
+  },
+  known: {
+    help: 'check the lab: differences that were put in must be found',
+    run: async (args) => (await import('./campaign/commands.ts')).known(args),
+  },
   report: {
     help: 'evaluate recorded runs of an experiment again: verdict, figures, plots',
     run: async (args) => (await import('./report/command.ts')).report(args),

@@ -1,0 +1,168 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { MeridianError } from '@meridian/protocol';
+import type { Evaluation } from '../analysis/experiment.ts';
+import { readScenario, SCENARIOS_DIR } from '../experiment/scenario/file.ts';
+import type { Scenario } from '../experiment/scenario/schema.ts';
+import { writeReport } from '../report/write.ts';
+import { simulateAa } from './aa.ts';
+import { runCampaign } from './campaign.ts';
+import { recoveredOf } from './known.ts';
+import { Screen } from './screen.ts';
+
+const COMMON = {
+  help: { type: 'boolean', short: 'h' },
+  minutes: { type: 'string' },
+  repeats: { type: 'string' },
+  length: { type: 'string' },
+  'warm-up': { type: 'string' },
+  seed: { type: 'string' },
+  out: { type: 'string' },
+  reference: { type: 'string' },
+} as const;
+
+const OPTIONS_HELP = `  --minutes N      as many whole blocks as fit into this time
+  --repeats N      blocks; default: the scenario's
+  --length S       seconds measured per run; --warm-up S  seconds before that
+  --seed N         of the links; default 1
+  --reference ARM  the arm that the others are compared with; default: the first
+  --out FOLDER     for recordings and report; default .data/lab/<scenario>-<time>
+Ctrl-C keeps what was measured and writes the report of it.`;
+
+type Values = ReturnType<typeof parseArgs<{ options: typeof COMMON }>>['values'];
+
+/** `pnpm lab run <scenario.yaml>`. */
+export async function run(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parse(args);
+  const [file, ...more] = positionals;
+  if (values.help || file === undefined || more.length > 0) {
+    console.log(`pnpm lab run <scenario.yaml> [options]\n${OPTIONS_HELP}`);
+    return values.help ? 0 : 2;
+  }
+  const evaluation = await measure(adjusted(await readScenario(file), values), values);
+  return evaluation === undefined ? 1 : 0;
+}
+
+/** `pnpm lab aa`: the same arm twice, and made-up experiments from what was recorded. */
+export async function aa(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parse(args);
+  if (values.help) {
+    console.log(
+      `pnpm lab aa [scenario.yaml] [options]\n  Runs the scenario's first arm against itself.\n${OPTIONS_HELP}`,
+    );
+    return 0;
+  }
+  const scenario = adjusted(await readScenario(positionals[0] ?? join(SCENARIOS_DIR, 'eu-vn.yaml')), values);
+  const [arm] = scenario.arms;
+  if (arm === undefined) throw new MeridianError('config-invalid', { message: 'the scenario has no arm' });
+  const twice: Scenario = {
+    ...scenario,
+    title: `A/A: ${scenario.title}`,
+    arms: [
+      { ...arm, name: 'a', title: `${arm.title} (A)` },
+      { ...arm, name: 'a-again', title: `${arm.title} (A again)` },
+    ],
+  };
+  const evaluation = await measure(twice, values);
+  if (evaluation === undefined) return 1;
+  const { found, seeds, pairs, byFigure } = simulateAa(evaluation.blocks, { seeds: 400, seed: 1 });
+  console.log(
+    `A/A: of ${seeds} experiments made up from ${pairs} recorded pairs, ${found} found a difference (${((100 * found) / seeds).toFixed(1)} %; at most 5 % may) ${JSON.stringify(byFigure)}`,
+  );
+  return found / seeds <= 0.05 ? 0 : 1;
+}
+
+/** `pnpm lab known`: arms that differ by a known amount. */
+export async function known(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parse(args);
+  if (values.help) {
+    console.log(`pnpm lab known [scenario.yaml] [options]\n  Finds differences that were put in.\n${OPTIONS_HELP}`);
+    return 0;
+  }
+  const file = positionals[0] ?? join(SCENARIOS_DIR, 'known.yaml');
+  const evaluation = await measure(adjusted(await readScenario(file), values), values);
+  if (evaluation === undefined) return 1;
+  const rows = recoveredOf(evaluation);
+  console.log(
+    '| arm | figure | put in | found | interval | sign | size |\n| --- | --- | --- | --- | --- | --- | --- |',
+  );
+  for (const { arm, figure, unit, expected, found, interval, sign, size } of rows) {
+    const mark = (ok: boolean) => (ok ? 'yes' : '**no**');
+    console.log(
+      `| ${arm} | ${figure}, ${unit} | ${expected} | ${found} | ${interval} | ${mark(sign)} | ${mark(size)} |`,
+    );
+  }
+  return rows.length > 0 && rows.every(({ sign, size }) => sign && size) ? 0 : 1;
+}
+
+function parse(args: readonly string[]) {
+  return parseArgs({ args: [...args], allowPositionals: true, options: COMMON });
+}
+
+/** @throws MeridianError `config-invalid` */
+function numberOption(
+  values: Values,
+  name: 'minutes' | 'repeats' | 'length' | 'warm-up' | 'seed',
+  least: number,
+): number | undefined {
+  const text = values[name];
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value) || value < least) {
+    throw new MeridianError('config-invalid', {
+      message: `--${name} must be a number of at least ${least}, not "${text}"`,
+    });
+  }
+  return value;
+}
+
+function adjusted(scenario: Scenario, values: Values): Scenario {
+  const repeats = numberOption(values, 'repeats', 1);
+  return {
+    ...scenario,
+    repeats: repeats === undefined ? scenario.repeats : Math.floor(repeats),
+    lengthS: numberOption(values, 'length', 1) ?? scenario.lengthS,
+    warmUpS: numberOption(values, 'warm-up', 0) ?? scenario.warmUpS,
+  };
+}
+
+/** Runs, reports, prints the verdict. Undefined where nothing usable was recorded. */
+async function measure(scenario: Scenario, values: Values): Promise<Evaluation | undefined> {
+  const minutes = numberOption(values, 'minutes', 0.1);
+  const experiment = `${scenario.name}-${new Date().toISOString().replace(/[-:]|\.\d+/g, '')}`;
+  const dir = values.out ?? join('.data', 'lab', experiment);
+  await mkdir(dir, { recursive: true });
+  const screen = new Screen(process.stderr);
+  const stop = new AbortController();
+  const onInterrupt = () => {
+    if (stop.signal.aborted) process.exit(130);
+    screen.line('stopping; what was measured is kept (Ctrl-C again ends at once)');
+    stop.abort();
+  };
+  process.on('SIGINT', onInterrupt);
+  try {
+    screen.line(`${scenario.title}: ${scenario.arms.length} arms, recordings in ${dir}`);
+    const runs = await runCampaign({
+      scenario,
+      dir,
+      experiment,
+      seed: numberOption(values, 'seed', 0) ?? 1,
+      signal: stop.signal,
+      withinMs: minutes === undefined ? undefined : minutes * 60_000,
+      onEvent: screen.show,
+    });
+    screen.clear();
+    if (!runs.some(({ valid }) => valid)) {
+      console.error('no run can be used; see the reasons above');
+      return undefined;
+    }
+    const { evaluation, html, markdown } = await writeReport(dir, { reference: values.reference });
+    for (const { verdict } of evaluation.comparisons)
+      console.log([verdict.headline, ...verdict.sentences].join('\n  '));
+    console.log(`${html}\n${markdown}`);
+    return evaluation;
+  } finally {
+    process.off('SIGINT', onInterrupt);
+  }
+}
