@@ -136,8 +136,9 @@ export class SessionEnder {
     { stateKnows = false }: EndSessionOptions,
   ): Promise<void> {
     if (participant !== undefined) return stateKnows ? Promise.resolve() : this.#leave(participant, reason);
-    // It never joined: nobody is coming any more for the place that it was to take over.
-    return (reason === 'replaced' ? undefined : this.#vacant.get(sessionId)?.(reason)) ?? Promise.resolve();
+    // It never joined the place that it was to take over. Whoever was cut off or replaced may still be on the way there.
+    if (reason === 'replaced' || reason === 'connection-lost') return Promise.resolve();
+    return this.#vacant.get(sessionId)?.(reason) ?? Promise.resolve();
   }
 
   #leave({ roomId, self, published }: LocalParticipant, reason: EndReason): Promise<void> {
