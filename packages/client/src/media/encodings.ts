@@ -21,7 +21,10 @@ interface Layer {
   readonly maxFramerate?: number;
 }
 
-/** Spatial layers of a camera, the smallest first; each has twice the lines of the one before. */
+/**
+ * Spatial layers of a camera, the smallest first; each has twice the lines of the one before. Every layer names its frame
+ * rate: Chromium takes the greatest one that is named for all layers together.
+ */
 const LAYERS: readonly Layer[] = [
   { lines: 180, maxBitrate: 150_000, maxFramerate: 15 },
   { lines: 360, maxBitrate: 500_000, maxFramerate: 30 },
