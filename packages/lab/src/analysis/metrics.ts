@@ -11,6 +11,9 @@ export interface Metric extends Judged {
   readonly resolution: number;
 }
 
+const scaled = (value: number | null, factor: number): number | undefined =>
+  value === null ? undefined : value * factor;
+
 /** Every figure of the report. What `matters` is a judgement of ours, written down so that it can be argued with. */
 export const METRICS: readonly Metric[] = [
   {
@@ -22,7 +25,7 @@ export const METRICS: readonly Metric[] = [
     digits: 0,
     decides: true,
     resolution: 1,
-    of: (pair) => pair.latencyP50Ms,
+    of: (pair) => pair.glassToGlass?.p50,
   },
   {
     name: 'latency-p95',
@@ -33,7 +36,7 @@ export const METRICS: readonly Metric[] = [
     digits: 0,
     decides: true,
     resolution: 1,
-    of: (pair) => pair.latencyP95Ms,
+    of: (pair) => pair.glassToGlass?.p95,
   },
   {
     name: 'audio-latency',
@@ -44,7 +47,7 @@ export const METRICS: readonly Metric[] = [
     digits: 0,
     decides: true,
     resolution: 1,
-    of: (pair) => pair.audioLatencyMs,
+    of: (pair) => pair.audioLatency?.p50,
   },
   {
     name: 'frozen',
@@ -66,7 +69,7 @@ export const METRICS: readonly Metric[] = [
     digits: 2,
     decides: true,
     resolution: 0.01,
-    of: (pair) => pair.videoMbps,
+    of: (pair) => scaled(pair.videoBps, 1e-6),
   },
   {
     name: 'concealed',
@@ -77,7 +80,7 @@ export const METRICS: readonly Metric[] = [
     digits: 2,
     decides: true,
     resolution: 0.05,
-    of: (pair) => pair.audioConcealedPercent,
+    of: (pair) => scaled(pair.concealedShare, 100),
   },
   {
     name: 'psnr',
@@ -88,7 +91,7 @@ export const METRICS: readonly Metric[] = [
     digits: 1,
     decides: true,
     resolution: 0.1,
-    of: (pair) => pair.psnrDb,
+    of: (pair) => pair.psnrDb ?? undefined,
   },
   {
     name: 'frame-rate',
@@ -99,7 +102,7 @@ export const METRICS: readonly Metric[] = [
     digits: 1,
     decides: false,
     resolution: 0.1,
-    of: (pair) => pair.framesPerSecond,
+    of: (pair) => pair.framesPerSecond ?? undefined,
   },
   {
     name: 'height',
@@ -110,7 +113,7 @@ export const METRICS: readonly Metric[] = [
     digits: 0,
     decides: false,
     resolution: 2,
-    of: (pair) => pair.height,
+    of: (pair) => pair.lines ?? undefined,
   },
   {
     name: 'freezes',
@@ -132,7 +135,7 @@ export const METRICS: readonly Metric[] = [
     digits: 3,
     decides: false,
     resolution: 0.001,
-    of: (pair) => pair.ssim,
+    of: (pair) => pair.ssim ?? undefined,
   },
   {
     name: 'vmaf',
@@ -143,29 +146,29 @@ export const METRICS: readonly Metric[] = [
     digits: 0,
     decides: false,
     resolution: 0.5,
-    of: (pair) => pair.vmaf,
+    of: (pair) => pair.vmaf ?? undefined,
   },
   {
     name: 'loss',
-    title: 'packets lost before repair',
+    title: 'video packets lost before repair',
     unit: '%',
     better: 'lower',
     matters: 0.5,
     digits: 2,
     decides: false,
     resolution: 0.02,
-    of: (pair) => pair.lossPercent,
+    of: (pair) => scaled(pair.lossBeforeRepair, 100),
   },
   {
     name: 'residual-loss',
-    title: 'packets lost after repair',
+    title: 'video packets lost after repair',
     unit: '%',
     better: 'lower',
     matters: 0.3,
     digits: 2,
     decides: false,
     resolution: 0.02,
-    of: (pair) => pair.residualLossPercent,
+    of: (pair) => scaled(pair.lossAfterRepair, 100),
   },
   {
     name: 'jitter',
@@ -176,7 +179,7 @@ export const METRICS: readonly Metric[] = [
     digits: 1,
     decides: false,
     resolution: 0.5,
-    of: (pair) => pair.jitterMs,
+    of: (pair) => pair.jitterMs ?? undefined,
   },
   {
     name: 'rtt',
@@ -199,6 +202,28 @@ export const METRICS: readonly Metric[] = [
     decides: false,
     resolution: 1,
     of: (pair) => pair.poorPercent,
+  },
+  {
+    name: 'audio-loss',
+    title: 'audio packets lost',
+    unit: '%',
+    better: 'lower',
+    matters: 0.5,
+    digits: 2,
+    decides: false,
+    resolution: 0.05,
+    of: (pair) => scaled(pair.audioLoss, 100),
+  },
+  {
+    name: 'recovery',
+    title: 'picture back after an outage',
+    unit: 'ms',
+    better: 'lower',
+    matters: 300,
+    digits: 0,
+    decides: false,
+    resolution: 20,
+    of: (pair) => pair.recoveryMs ?? undefined,
   },
   {
     name: 'first-frame',

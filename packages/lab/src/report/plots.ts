@@ -1,6 +1,5 @@
 import type { Evaluation } from '../analysis/experiment.ts';
 import { seriesOf } from '../analysis/experiment.ts';
-import { HOP_NAMES, HOP_TITLES } from '../analysis/hops.ts';
 import { METRICS, type Metric } from '../analysis/metrics.ts';
 import { mean, median, quantileOfSorted } from '../analysis/quantile.ts';
 import type { RecordedRun } from '../experiment/record/run.ts';
@@ -139,21 +138,30 @@ export function byBlock(evaluation: Evaluation, name: Metric['name']): Picture |
   );
 }
 
+/** The parts of a picture's time, in the order in which they pass. */
+const LEGS = [
+  { name: 'encode', title: 'encode and send', colour: '#8ecae6', ink: '#222' },
+  { name: 'clientUp', title: 'sender to node', colour: '#219ebc', ink: '#fff' },
+  { name: 'relay', title: 'node to node', colour: '#023047', ink: '#fff' },
+  { name: 'clientDown', title: 'node to receiver', colour: '#126782', ink: '#fff' },
+  { name: 'play', title: 'buffer, decode, show', colour: '#ffb703', ink: '#222' },
+  { name: 'rest', title: 'rest', colour: '#cccccc', ink: '#222' },
+] as const;
+
 /** Where the latency comes from, one bar per arm: means over blocks and directions. */
 export function hops(evaluation: Evaluation): Picture | undefined {
   const arms = armsOf(evaluation);
   const meansOf = (arm: string) => {
     const all = evaluation.blocks.flatMap(
-      ({ byArm }) => byArm.get(arm)?.pairs.flatMap((pair) => pair.hops ?? []) ?? [],
+      ({ byArm }) => byArm.get(arm)?.pairs.flatMap((pair) => pair.legs ?? []) ?? [],
     );
-    return HOP_NAMES.map((name) => {
+    return LEGS.map(({ name }) => {
       const values = all.flatMap((one) => one[name] ?? []);
       return values.length === 0 ? null : mean(values);
     });
   };
   const rows = arms.map(({ name }) => meansOf(name));
   if (rows.every((row) => row.every((value) => value === null))) return undefined;
-  const shades = ['#8ecae6', '#219ebc', '#023047', '#126782', '#ffb703', '#fb8500', '#cccccc'];
   return draw(
     'hops',
     'Where the latency comes from (means)',
@@ -167,20 +175,20 @@ export function hops(evaluation: Evaluation): Picture | undefined {
         data: arms.map(({ title }) => title),
         axisLabel: { width: 170, overflow: 'break' },
       },
-      series: HOP_NAMES.map((name, hop) => ({
+      series: LEGS.map(({ title, colour, ink }, leg) => ({
         type: 'bar',
         stack: 'latency',
         barMaxWidth: 30,
-        name: HOP_TITLES[name],
-        itemStyle: { color: shades[hop] },
+        name: title,
+        itemStyle: { color: colour },
         label: {
           show: true,
-          color: hop === 2 || hop === 1 || hop === 3 ? '#fff' : '#222',
+          color: ink,
           formatter: ({ value }: { value?: unknown }) =>
             typeof value === 'number' && value >= 8 ? value.toFixed(0) : '',
         },
         // What the halves of round trips overestimate would be drawn to the left of zero; the table has it.
-        data: rows.map((row) => Math.max(0, row[hop] ?? 0)),
+        data: rows.map((row) => Math.max(0, row[leg] ?? 0)),
       })),
     },
     { width: 860, height: 130 + 56 * arms.length },

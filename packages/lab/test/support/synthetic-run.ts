@@ -111,8 +111,8 @@ function seen(receiver: string, sender: string, options: SyntheticRun, endMs: nu
       atMs,
       client: receiver,
       node: 'sin',
-      up: { rttMs: null, lossFraction: null, jitterMs: null, bitrate: null },
-      down: { rttMs: null, lossFraction: null, jitterMs: null, bitrate: null },
+      up: { rttMs: 100, lossFraction: null, jitterMs: null, bitrate: null },
+      down: { rttMs: 100, lossFraction: null, jitterMs: null, bitrate: null },
       availableOutgoingBitrate: null,
       relays: [
         { node: 'sin', rttMs: 40, lossFraction: 0 },
