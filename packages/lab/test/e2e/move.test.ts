@@ -8,7 +8,7 @@ import { heard, watchRoom } from './watch-room.ts';
 let stage: Stage;
 const contexts: { close(): Promise<void> }[] = [];
 beforeAll(async () => {
-  stage = await openStage({ fps: 20 });
+  stage = await openStage({ fps: 20, nodeEnv: { MERIDIAN_CHAT_PER_SECOND: '100', MERIDIAN_CHAT_BURST: '100' } });
 });
 afterEach(async () => {
   await Promise.all(contexts.splice(0).map((one) => one.close()));
@@ -86,5 +86,88 @@ describe('a person who moves to another node', () => {
     }
     await showsExactly(anna, ['Anna', 'Binh']);
     await showsExactly(binh, ['Anna', 'Binh']);
+  });
+});
+
+/** Says and sends something every 150 ms from within the page, until `stopTalking`. */
+const talk = (person: Person, label: string) =>
+  person.page.evaluate(
+    ([name, channel]) => {
+      const { room } = Reflect.get(globalThis, 'meridian');
+      const talking = { said: [] as string[], got: [] as string[], timer: 0 as unknown };
+      Reflect.set(globalThis, '__talking', talking);
+      room.on('data', ({ label, payload }: { label: string; payload: string }) => {
+        if (label === channel) talking.got.push(payload);
+      });
+      talking.timer = setInterval(() => {
+        const text = `${name} ${talking.said.length}`;
+        talking.said.push(text);
+        room.chat.send(text).catch((error: { code: string }) => talking.said.push(`failed: ${error.code}`));
+        room.sendData(channel, text).catch((error: { code: string }) => talking.said.push(`failed: ${error.code}`));
+      }, 150);
+    },
+    [person.name, label] as const,
+  );
+
+const stopTalking = (person: Person) =>
+  person.page.evaluate(() => {
+    const talking = Reflect.get(globalThis, '__talking');
+    clearInterval(talking.timer);
+    return talking.said;
+  }) as Promise<string[]>;
+
+const gotData = (person: Person) =>
+  person.page.evaluate(() => Reflect.get(globalThis, '__talking').got) as Promise<string[]>;
+
+const chatTexts = (person: Person) =>
+  person.page.evaluate(() =>
+    Reflect.get(globalThis, 'meridian').room.chat.lines.map(({ text }: { text: string }) => text),
+  ) as Promise<string[]>;
+
+describe('a node that is told to stop', () => {
+  it('loses nobody and nothing: its people go elsewhere, chat and data of that time arrive once', async () => {
+    const room = await stage.room();
+    const anna = await join(room, 'Anna', 'eu-west');
+    const binh = await join(room, 'Binh', 'ap-southeast');
+    const people = [anna, binh];
+    await framesRise(anna, 'Binh', 20);
+    await framesRise(binh, 'Anna', 20);
+    const lost = (await binh.tileOf('Binh'))?.nodeId ?? '';
+    for (const person of people) {
+      await watchRoom(person);
+      await talk(person, 'words');
+    }
+    // Both channels are open and heard.
+    for (const person of people) {
+      await eventually(`${person.name} gets data`, async () => (await gotData(person)).length > 3);
+    }
+
+    const { child } = stage.cluster.node(lost);
+    child.signal('SIGTERM');
+    await eventually(`${lost} has ended by itself`, () => !child.running, { withinMs: 40_000, everyMs: 100 });
+
+    const said = await Promise.all(people.map(stopTalking));
+    expect(said.flat().filter((line) => line.startsWith('failed'))).toEqual([]);
+    for (const [index, person] of people.entries()) {
+      const others = said[1 - index] ?? [];
+      await eventually(
+        `${person.name} has every line and message, each once`,
+        async () => {
+          const lines = await chatTexts(person);
+          expect(lines.toSorted()).toEqual(said.flat().toSorted());
+          // What was said before both channels were open is nobody's loss; from the first one on it is all there.
+          const got = await gotData(person);
+          expect(got).toEqual(others.slice(others.indexOf(got[0] ?? '')));
+        },
+        { withinMs: 15_000, everyMs: 200 },
+      );
+      expect(await heard(person, ...FLICKER)).toEqual([]);
+    }
+    expect((await heard(binh, 'moved')).length).toBe(1);
+    await eventually('Anna sees Binh elsewhere', async () => (await anna.tileOf('Binh'))?.nodeId !== lost);
+    await framesRise(anna, 'Binh', 20);
+    await framesRise(binh, 'Anna', 20);
+    await showsExactly(anna, ['Anna', 'Binh']);
+    await stage.cluster.restartNode(lost);
   });
 });
