@@ -195,6 +195,8 @@ export interface ParticipantMedia
   consumeData(dataProducerId: DataProducerId): Promise<OpenedDataConsumer>;
   closeDataConsumer(dataConsumerId: DataConsumerId): void;
   stats(): Promise<ParticipantStats>;
+  /** What it sends now, bit/s; undefined while nothing was measured. Cheaper than `stats`. */
+  incomingBitrate(): Promise<number | undefined>;
   close(): void;
 }
 

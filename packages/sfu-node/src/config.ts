@@ -129,6 +129,14 @@ export const settings = {
   maxSessions: setting(integer(1, 100_000), 'Sessions the node is meant to carry; it is full at this number.', {
     fallback: '500',
   }),
+  maxConsumers: setting(integer(1, 100_000), 'Streams that one participant may receive at once.', {
+    fallback: '512',
+  }),
+  maxIncomingBitrate: setting(
+    integer(0, 1_000_000_000),
+    'Bit/s that one participant may send: senders are told to stay below, who is a quarter over it for 15 s is ended; 0 for any rate.',
+    { fallback: '6000000' },
+  ),
   maxDataProducers: setting(integer(0, 64), 'Data channels one participant may publish.', { fallback: '8' }),
   pingEveryMs: setting(integer(20, 60_000), 'How often both sides of a connection say that they live, ms.', {
     fallback: '3000',

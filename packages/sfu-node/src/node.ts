@@ -11,6 +11,7 @@ import type { Drain } from './drain/drain.ts';
 import { createNodeDrain } from './drain/node-drain.ts';
 import type { Services } from './handlers/context.ts';
 import type { Readiness } from './http/routes.ts';
+import { BitrateGuard } from './limits/bitrate-guard.ts';
 import { Gate } from './limits/gate.ts';
 import type { Logger } from './logger.ts';
 import { MediaMeter } from './metrics/media-meter.ts';
@@ -40,7 +41,11 @@ export interface NodeOptions {
   readonly cluster: Cluster;
   readonly inbox: NodeInbox;
   readonly keys: SigningKeys;
-  readonly timing: { readonly settleMs?: number; readonly relayCheckEveryMs?: number };
+  readonly timing: {
+    readonly settleMs?: number;
+    readonly relayCheckEveryMs?: number;
+    readonly bitrateEveryMs?: number;
+  };
 }
 
 export interface SfuNodeCore {
@@ -241,6 +246,17 @@ export function createNode(options: NodeOptions): SfuNodeCore {
     metrics,
     sessions,
   });
+  const bitrates = new BitrateGuard({
+    limit: config.maxIncomingBitrate,
+    ...(timing.bitrateEveryMs === undefined ? {} : { everyMs: timing.bitrateEveryMs }),
+    clock,
+    log,
+    sessions,
+    onExceeded: (session, error) => {
+      metrics.gateRefused(error.code);
+      void ender.endAttachment(session, 'protocol-error', { error });
+    },
+  });
   const attachments = new Attachments({
     services,
     leases: cluster.leases,
@@ -354,6 +370,7 @@ export function createNode(options: NodeOptions): SfuNodeCore {
       presence?.close();
       offRestored?.();
       revoked.close();
+      bitrates.close();
       drain.close();
       handovers.close();
       relays.close();

@@ -27,6 +27,7 @@ export interface StartOptions {
     readonly commandTimeoutMs?: number;
     readonly settleMs?: number;
     readonly relayCheckEveryMs?: number;
+    readonly bitrateEveryMs?: number;
   };
 }
 
@@ -149,6 +150,7 @@ function mediaOptions(config: NodeConfig, logger: Logger) {
   const announced = (address: string | undefined) => (address === undefined ? {} : { announcedAddress: address });
   return {
     workers: config.workers,
+    maxIncomingBitrate: config.maxIncomingBitrate,
     webRtcServer: {
       listenIp: config.rtcListenIp,
       port: config.rtcPort,

@@ -242,6 +242,11 @@ export class FakeParticipant implements ParticipantMedia {
     };
   }
 
+  async incomingBitrate(): Promise<number | undefined> {
+    this.#assertOpen();
+    return undefined;
+  }
+
   /** What happens when the worker dies. */
   lose(): void {
     for (const producerId of this.#producers.keys())

@@ -20,7 +20,7 @@ import { Emitter } from '../emitter.ts';
 import type { MediaLogger } from '../options.ts';
 import type { OpenedConsumer, OpenedDataConsumer, ParticipantMedia, ParticipantStats } from '../ports.ts';
 import type { Registry, Release, RoomProducer } from '../room/entries.ts';
-import { participantStats } from '../stats/participant-stats.ts';
+import { participantStats, transportStat } from '../stats/participant-stats.ts';
 import { fromIceParameters, toDtlsParameters, toRtpCapabilities, transportOptions } from '../wire.ts';
 import type { PlacedRouter } from '../workers/slot.ts';
 import { Guard, type ParticipantEvents, type Tell } from './events.ts';
@@ -181,6 +181,11 @@ export class Participant implements ParticipantMedia {
       producers: this.producers.map((entry) => entry.producer),
       consumers: this.#subscriptions.consumers,
     });
+  }
+
+  async incomingBitrate(): Promise<number | undefined> {
+    this.#guard.assertOpen();
+    return (await transportStat(this.#send))?.recvBitrate;
   }
 
   /** For the engine's collect. */

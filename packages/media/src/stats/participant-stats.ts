@@ -4,7 +4,9 @@ import type { ParticipantStats } from '../ports.ts';
 import { consumerReadings, producerReadings } from './streams.ts';
 import { summarise } from './summary.ts';
 
-const transportStat = async (transport: types.WebRtcTransport): Promise<types.WebRtcTransportStat | undefined> =>
+export const transportStat = async (
+  transport: types.WebRtcTransport,
+): Promise<types.WebRtcTransportStat | undefined> =>
   transport.closed ? undefined : (await transport.getStats().catch((): types.WebRtcTransportStat[] => []))[0];
 
 export async function participantStats(of: {

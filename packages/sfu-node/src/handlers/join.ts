@@ -211,6 +211,7 @@ function makeParticipant(options: {
     random: services.random,
     log: session.log,
     transportGraceMs: services.config.transportGraceMs,
+    maxConsumers: services.config.maxConsumers,
     send: (notification) => session.dialogue.send(notification),
     onMediaEnded: (reason) => void services.ender.endSession(self.sessionId, participant.self.epoch, reason),
     onProducerEnded: (producerId) =>

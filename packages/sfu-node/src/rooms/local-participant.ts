@@ -52,6 +52,8 @@ export interface LocalParticipantOptions {
   readonly random: () => number;
   readonly log: Logger;
   readonly transportGraceMs: number;
+  /** Streams it may receive at once. */
+  readonly maxConsumers: number;
   readonly send: (notification: EncodedNotification) => void;
   /** Its media or its transports are gone: the participant cannot go on. */
   readonly onMediaEnded: (reason: EndReason) => void;
@@ -61,6 +63,9 @@ export interface LocalParticipantOptions {
   /** Milliseconds from the join to the first consumer. */
   readonly onFirstConsumer: (ms: number) => void;
 }
+
+/** Part of every call, and no trouble. */
+const USUAL_FAILURES = ['producer-not-found', 'closed', 'too-many-consumers'] as const;
 
 /** A participant on this node: what it publishes and receives, and what it is told. */
 export class LocalParticipant {
@@ -249,6 +254,7 @@ export class LocalParticipant {
   #mediaSubscriptions() {
     const { media, nodeId, pull, clock, random, room } = this.#options;
     return new Subscriptions<ProducerId, ProducerInfo, ConsumerOptions>({
+      most: this.#options.maxConsumers,
       clock,
       random,
       onFailure: (producerId, error) => this.#logFailure({ producerId }, error),
@@ -277,6 +283,7 @@ export class LocalParticipant {
   #dataSubscriptions() {
     const { media, nodeId, pull, clock, random, room } = this.#options;
     return new Subscriptions<DataProducerId, DataProducerInfo, DataConsumerOptions>({
+      most: this.#options.maxConsumers,
       clock,
       random,
       onFailure: (dataProducerId, error) => this.#logFailure({ dataProducerId }, error),
@@ -307,7 +314,7 @@ export class LocalParticipant {
   }
 
   #logFailure(what: object, error: unknown): void {
-    const usual = isMeridianError(error, 'producer-not-found') || isMeridianError(error, 'closed');
+    const usual = USUAL_FAILURES.some((code) => isMeridianError(error, code));
     this.#options.log[usual ? 'debug' : 'warn']({ ...what, err: error }, 'a subscription failed');
   }
 

@@ -28,6 +28,8 @@ export interface SubscriptionsOptions<Id extends string, P extends Published, Op
   readonly clock: Clock;
   readonly random: () => number;
   readonly backoff?: Backoff;
+  /** Subscriptions that may be open at once; what is followed beyond that waits. */
+  readonly most?: number;
   /** A subscription could not be opened; it is tried again if it is followed. */
   readonly onFailure: (id: Id, error: unknown) => void;
 }
@@ -61,7 +63,7 @@ export class Subscriptions<Id extends string, P extends Published, Opened> {
 
   /**
    * The one consumer of this producer; opened when there is none.
-   * @throws MeridianError `producer-not-found`, `cannot-consume`, `closed`; whatever else the media says
+   * @throws MeridianError `producer-not-found`, `too-many-consumers`, `cannot-consume`, `closed`; whatever else the media says
    */
   subscribe(id: Id): Promise<Opened> {
     if (this.#closed) return Promise.reject(new MeridianError('closed'));
@@ -69,6 +71,9 @@ export class Subscriptions<Id extends string, P extends Published, Opened> {
     if (known !== undefined) return known.opening;
     const published = this.#options.source.find(id);
     if (published === undefined) return Promise.reject(new MeridianError('producer-not-found'));
+    if (this.#entries.size >= (this.#options.most ?? Number.POSITIVE_INFINITY)) {
+      return Promise.reject(new MeridianError('too-many-consumers'));
+    }
     const stop = new AbortController();
     const ended = Promise.withResolvers<void>();
     const entry: Entry<Opened> = { stop, ended, opened: undefined, opening: this.#open(id, published, stop.signal) };

@@ -215,6 +215,14 @@ export class FakeParticipant extends FakeEmitter<Events> implements ParticipantM
     this.dataConsumers.delete(dataConsumerId);
   }
 
+  /** What a test says that it sends, bit/s. */
+  bitrate: number | undefined;
+
+  async incomingBitrate(): Promise<number | undefined> {
+    this.#assertOpen();
+    return this.bitrate;
+  }
+
   async stats(): Promise<ParticipantStats> {
     this.#assertOpen();
     const leg = { rttMs: 30, lossFraction: 0, jitterMs: 2, bitrate: 64_000 };

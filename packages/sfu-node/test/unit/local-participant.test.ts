@@ -45,6 +45,7 @@ async function participant(sent: EncodedNotification[]): Promise<LocalParticipan
     random: () => 0.5,
     log: pino({ level: 'silent' }),
     transportGraceMs: 1_000,
+    maxConsumers: 100,
     send: (notification) => sent.push(notification),
     onMediaEnded: () => {},
     onProducerEnded: () => {},

@@ -9,7 +9,7 @@ interface Opened {
   readonly number: number;
 }
 
-function world() {
+function world({ most }: { most?: number } = {}) {
   const clock = new FakeClock();
   const published = new Map<string, Published>();
   const announced: string[] = [];
@@ -21,6 +21,7 @@ function world() {
   const subscriptions = new Subscriptions<string, Published, Opened>({
     clock,
     random: () => 0.5,
+    ...(most === undefined ? {} : { most }),
     onFailure: (id, error) => failures.push(`${id}: ${MeridianError.from(error).code}`),
     source: {
       find: (id) => published.get(id),
@@ -196,5 +197,24 @@ describe('a subscription that is followed', () => {
     subscriptions.follow('mic');
     await clock.pass(1_000);
     expect(announced).toHaveLength(1);
+  });
+});
+
+describe('more than may be received at once', () => {
+  test('is refused where it is asked for, and waits where it is followed', async () => {
+    const { subscriptions, clock, publish, announced } = world({ most: 2 });
+    for (const id of ['a', 'b', 'c']) publish(id);
+    await subscriptions.subscribe('a');
+    await subscriptions.subscribe('b');
+    await expect(subscriptions.subscribe('c')).rejects.toMatchObject({ code: 'too-many-consumers' });
+    // The one that is open already is no further one.
+    await subscriptions.subscribe('a');
+
+    subscriptions.follow('c');
+    await settle();
+    expect(announced).toEqual([]);
+    subscriptions.forget('a');
+    await clock.pass(10_000);
+    expect(announced).toEqual(['c#3']);
   });
 });
