@@ -40,6 +40,12 @@ export class FlowWatch {
     return () => this.#forget(watched);
   }
 
+  /** Frames or packets of this track so far. @throws when the transport is closed */
+  async count(track: { id: string }, kind: MediaKind): Promise<number> {
+    const report = inboundOf(readReports(await this.#getStats()), track.id);
+    return report === undefined ? 0 : countOf(report, kind);
+  }
+
   close(): void {
     this.#watched.clear();
     this.#stop();
@@ -69,7 +75,7 @@ export class FlowWatch {
     if (this.#cancelLook === undefined) return;
     this.#cancelLook = undefined;
     for (const watched of [...this.#watched]) {
-      const report = reports.find((one) => one.type === 'inbound-rtp' && one.trackIdentifier === watched.trackId);
+      const report = inboundOf(reports, watched.trackId);
       const count = report === undefined ? 0 : countOf(report, watched.kind);
       if (count > 0) this.#note(watched, count);
     }
@@ -86,6 +92,9 @@ export class FlowWatch {
     if (this.#watched.delete(watched)) watched.onFlow('steady');
   }
 }
+
+const inboundOf = (reports: readonly StatsReport[], trackId: string): StatsReport | undefined =>
+  reports.find((one) => one.type === 'inbound-rtp' && one.trackIdentifier === trackId);
 
 const countOf = ({ framesDecoded = 0, packetsReceived = 0 }: StatsReport, kind: MediaKind): number =>
   kind === 'video' ? framesDecoded : packetsReceived;

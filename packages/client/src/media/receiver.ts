@@ -32,11 +32,16 @@ export interface DataMessage {
   readonly payload: string | ArrayBuffer;
 }
 
-/** Calls back once when the track begins to be of use, and once when it flows steadily. Returns the cancelling. */
-export type WatchFlow = (onFlow: (flow: Flow) => void) => () => void;
+/** How a track can be told to be of use. */
+export interface FlowProbe {
+  /** Calls back once when the track begins to be of use, and once when it flows steadily. Returns the cancelling. */
+  watch(onFlow: (flow: Flow) => void): () => void;
+  /** Frames or packets so far. @throws when nothing comes in over its transport any more */
+  count(): Promise<number>;
+}
 
 export interface ReceiverEvents {
-  onTrack(track: RemoteTrack, watch: WatchFlow): void;
+  onTrack(track: RemoteTrack, flow: FlowProbe): void;
   onTrackGone(track: RemoteTrack): void;
   onData(message: DataMessage, from: DataProducerId): void;
   /** One stream could not be received; the call goes on without it. */
@@ -108,7 +113,10 @@ export class Receiver {
         asked: { paused: true, layer: undefined },
       };
       this.#incoming.set(consumerId, incoming);
-      this.#events.onTrack(remote, (onFlow) => this.#flow.watch(remote.track, kind, onFlow));
+      this.#events.onTrack(remote, {
+        watch: (onFlow) => this.#flow.watch(remote.track, kind, onFlow),
+        count: () => this.#flow.count(remote.track, kind),
+      });
       await this.#adapt(incoming);
     } catch (error) {
       if (!this.transport.closed) this.#events.onTrouble(toSdkError(error, 'browser-unsupported'));

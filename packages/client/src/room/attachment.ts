@@ -9,7 +9,7 @@ import {
 import { ClientError, fromBody, type SdkError } from '../errors.ts';
 import type { Shown } from '../media/layers.ts';
 import type { LinkOptions } from '../media/link.ts';
-import { type DataMessage, Receiver, type RemoteTrack, type WatchFlow } from '../media/receiver.ts';
+import { type DataMessage, type FlowProbe, Receiver, type RemoteTrack } from '../media/receiver.ts';
 import { Sender } from '../media/sender.ts';
 import { pause, type Runtime } from '../runtime.ts';
 import type { Notification } from '../signalling/connection.ts';
@@ -23,7 +23,7 @@ export type ActiveSpeakers = NotificationData<'active-speakers'>;
 /** What an attachment tells the room it belongs to. */
 export interface AttachmentHost {
   onRoster(changes: readonly RosterChange[]): void;
-  onTrack(track: RemoteTrack, watch: WatchFlow): void;
+  onTrack(track: RemoteTrack, flow: FlowProbe): void;
   onTrackGone(track: RemoteTrack): void;
   onData(message: DataMessage, from: DataProducerId): void;
   onChat(message: NotificationData<'chat'>['message']): void;
@@ -78,7 +78,7 @@ export class Attachment {
     });
     this.sender = new Sender({ ...link('send'), transport: joined.sendTransport });
     this.receiver = new Receiver({ ...link('receive'), transport: joined.recvTransport }, options.sizeOf, {
-      onTrack: (track, watch) => this.#host?.onTrack(track, watch),
+      onTrack: (track, flow) => this.#host?.onTrack(track, flow),
       onTrackGone: (track) => this.#host?.onTrackGone(track),
       onData: (message, from) => this.#host?.onData(message, from),
       onTrouble: (error) => this.#host?.onTrouble(error),

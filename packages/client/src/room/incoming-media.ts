@@ -1,6 +1,6 @@
 import type { MediaSource, ProducerId, SessionId } from '@meridian/protocol';
 import type { Shown } from '../media/layers.ts';
-import type { RemoteTrack, WatchFlow } from '../media/receiver.ts';
+import type { FlowProbe, RemoteTrack } from '../media/receiver.ts';
 import type { Runtime } from '../runtime.ts';
 import { type SlotKey, slotOf } from './roster.ts';
 
@@ -25,6 +25,7 @@ export interface IncomingMediaOptions {
 /** What is shown of one person's source, and what is going to take its place. */
 interface Slot {
   shown: RemoteTrack;
+  flow: FlowProbe;
   /** Nothing comes in over the shown track any more; its last picture stays for a while. */
   over: boolean;
   /** Newer tracks that do not flow yet, oldest first. */
@@ -33,6 +34,7 @@ interface Slot {
 }
 
 interface Coming {
+  readonly flow: FlowProbe;
   cancel: () => void;
   hasBegun: boolean;
 }
@@ -42,7 +44,7 @@ const HOLD_MS = 5_000;
 
 /**
  * What comes in from others, over all stays and moves: of each person's source one track. A newer one takes its
- * place only when it flows steadily, or at its first picture where the old one is over, so that nobody sees a gap.
+ * place only when it flows steadily, or at its first picture where nothing comes over the old one, so that nobody sees a gap.
  */
 export class IncomingMedia {
   readonly #slots = new Map<SlotKey, Slot>();
@@ -77,21 +79,23 @@ export class IncomingMedia {
   }
 
   /** Takes the place of an older track of the same source once it flows. */
-  add(remote: RemoteTrack, watch: WatchFlow): void {
+  add(remote: RemoteTrack, flow: FlowProbe): void {
     const { events, isQuiet } = this.#options;
     const key = slotOf(remote);
     const slot = this.#slots.get(key);
     if (slot === undefined) {
-      this.#slots.set(key, { shown: remote, over: false, coming: new Map(), cancelHold: () => {} });
+      this.#slots.set(key, { shown: remote, flow, over: false, coming: new Map(), cancelHold: () => {} });
       this.#noteFlow(remote);
       events.onAdded(remote);
       return;
     }
-    const coming: Coming = { cancel: () => {}, hasBegun: false };
+    const coming: Coming = { flow, cancel: () => {}, hasBegun: false };
     slot.coming.set(remote, coming);
-    coming.cancel = watch((flow) => {
+    const standsStill = stillnessOf(slot.flow);
+    coming.cancel = flow.watch((reached) => {
       coming.hasBegun = true;
-      if (flow === 'steady' || slot.over) this.#swap(key, slot, remote);
+      if (reached === 'steady' || slot.over) this.#swap(key, slot, remote);
+      else void standsStill().then((still) => still && this.#swap(key, slot, remote));
     });
     if (isQuiet(remote)) this.#swap(key, slot, remote);
   }
@@ -144,7 +148,8 @@ export class IncomingMedia {
   }
 
   #swap(key: SlotKey, slot: Slot, after: RemoteTrack): void {
-    if (this.#slots.get(key) !== slot || !slot.coming.has(after)) return;
+    const flow = slot.coming.get(after)?.flow;
+    if (this.#slots.get(key) !== slot || flow === undefined) return;
     for (const [older, { cancel }] of [...slot.coming]) {
       cancel();
       slot.coming.delete(older);
@@ -153,6 +158,7 @@ export class IncomingMedia {
     slot.cancelHold();
     const before = slot.shown;
     slot.shown = after;
+    slot.flow = flow;
     slot.over = false;
     this.#noteFlow(after);
     this.#options.events.onReplaced(before, after);
@@ -182,4 +188,13 @@ export class IncomingMedia {
     if (track.muted) track.addEventListener('unmute', () => events.onFlowing(), { once: true });
     else events.onFlowing();
   }
+}
+
+/** Looks at a track now; the answer says whether nothing has come in over it since. */
+function stillnessOf(flow: FlowProbe): () => Promise<boolean> {
+  const before = flow.count().catch(() => 0);
+  return async () => {
+    const now = await flow.count().catch(() => undefined);
+    return now === undefined || now === (await before);
+  };
 }

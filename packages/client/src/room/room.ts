@@ -342,7 +342,7 @@ export class Room extends Emitter<RoomEvents> {
       },
       onEnded: (end) => this.#onEnded(end),
       onRoster: (changes) => this.#onRoster(changes),
-      onTrack: (track, watch) => this.#incoming.add(track, watch),
+      onTrack: (track, flow) => this.#incoming.add(track, flow),
       onTrackGone: (track) => this.#incoming.drop(track),
       onData: (message) => this.emit('data', message),
       onChat: (message) => this.chat.receive(message),

@@ -205,7 +205,7 @@ export class Upkeep {
         onRoster: (changes) => {
           if (this.#roster === attachment.roster && !this.#rosterIsChanging) host.onRoster(changes);
         },
-        onTrack: (track, watch) => host.onTrack(track, watch),
+        onTrack: (track, flow) => host.onTrack(track, flow),
         onTrackGone: (track) => host.onTrackGone(track),
         onData: (message, from) => this.#moving.onData(attachment, message, from),
         onChat: (message) => host.onChat(message),

@@ -3,7 +3,7 @@ import type { Flow } from '../../src/media/flow-watch.ts';
 import type { RemoteTrack } from '../../src/media/receiver.ts';
 import { IncomingMedia } from '../../src/room/incoming-media.ts';
 import { producer } from '../support/builders.ts';
-import { FakeRuntime } from '../support/fake-runtime.ts';
+import { FakeRuntime, settle } from '../support/fake-runtime.ts';
 import { fakeTrack } from '../support/tracks.ts';
 
 /** What comes in of one person's camera, with its flow in the test's hands. */
@@ -30,10 +30,20 @@ class Stage {
     return { producerId: id, sessionId, source, kind, track: fakeTrack('video') };
   }
 
+  /** Everything moves but what is in here. */
+  readonly still = new Set<RemoteTrack>();
+  #counted = 0;
+
   add(remote: RemoteTrack): RemoteTrack {
-    this.incoming.add(remote, (onFlow) => {
-      this.#flows.set(remote, onFlow);
-      return () => this.#flows.delete(remote);
+    this.incoming.add(remote, {
+      watch: (onFlow) => {
+        this.#flows.set(remote, onFlow);
+        return () => this.#flows.delete(remote);
+      },
+      count: async () => {
+        this.#counted += 1;
+        return this.still.has(remote) ? 7 : this.#counted;
+      },
     });
     return remote;
   }
@@ -69,6 +79,24 @@ describe('a track that takes the place of another one', () => {
     expect(stage.told).toEqual(['+p1']);
     stage.flow(next, 'begun');
     expect(stage.told).toEqual(['+p1', 'p1>p2']);
+  });
+
+  it('is shown at its first picture where the old one stands still, as that of a dead node', async () => {
+    const stage = new Stage();
+    const old = stage.add(stage.remote('p1'));
+    stage.still.add(old);
+    const next = stage.add(stage.remote('p2'));
+    stage.flow(next, 'begun');
+    await settle();
+    expect(stage.told).toEqual(['+p1', 'p1>p2']);
+  });
+
+  it('is not shown at its first picture while the old one moves', async () => {
+    const stage = new Stage();
+    stage.add(stage.remote('p1'));
+    stage.flow(stage.add(stage.remote('p2')), 'begun');
+    await settle();
+    expect(stage.told).toEqual(['+p1']);
   });
 
   it('is shown at once when the old one goes after its first picture', () => {
