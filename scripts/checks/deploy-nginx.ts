@@ -6,7 +6,13 @@ import { command, tail, which } from './command.ts';
 import { combine, failure, type Outcome, pass } from './outcome.ts';
 
 const anywhere = '127.0.0.1:9';
-const upstreams = { 'session-api': anywhere, 'ams-1': anywhere, 'sin-1': anywhere, 'sgn-1': anywhere };
+const upstreams = {
+  'session-api': anywhere,
+  'session-api-2': anywhere,
+  'ams-1': anywhere,
+  'sin-1': anywhere,
+  'sgn-1': anywhere,
+};
 
 /** `nginx -t` over the real configuration; only the upstreams' host names, which Docker resolves, are replaced. */
 export async function checkNginx(signal: AbortSignal): Promise<Outcome> {

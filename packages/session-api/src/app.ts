@@ -38,7 +38,8 @@ export async function buildApp(services: Services, logger: FastifyBaseLogger): P
       connectionsCheckingInterval: Math.min(1_000, config.requestTimeoutMs),
     },
     keepAliveTimeout: KEEP_ALIVE_MS,
-    return503OnClosing: true,
+    // What still comes is served: an answer that closes the connection says enough.
+    return503OnClosing: false,
     clientErrorHandler: answerBrokenRequest,
     frameworkErrors: (error, request, reply) => {
       sendError(error, request, reply, metrics);
@@ -79,7 +80,7 @@ export async function buildApp(services: Services, logger: FastifyBaseLogger): P
   });
   // Answers of the API belong to the caller alone.
   app.addHook('onSend', async (request, reply) => {
-    if (closing) reply.header('connection', 'close');
+    if (closing || services.leaving.began) reply.header('connection', 'close');
     if (request.url.startsWith('/v1/') && !reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
   });
 

@@ -158,6 +158,11 @@ export const settings = {
   requestTimeoutMs: setting(integer(100, 600_000), 'How long a request may take to arrive, head and body, ms.', {
     fallback: '15000',
   }),
+  closeDelayMs: setting(
+    integer(0, 600_000),
+    'After SIGTERM it serves for so long though it is not ready, ms: longer than whoever balances needs to notice, and than it keeps idle connections.',
+    { fallback: '5000' },
+  ),
   chatKeepDays: setting(integer(0, 36_500), 'Chat older than this is removed, days; 0 keeps it.', { fallback: '0' }),
 } as const;
 

@@ -3,20 +3,26 @@ import { loadConfig } from './config.ts';
 import { createLogger } from './logger.ts';
 import { startSessionApi } from './service.ts';
 
-/** The process is ended by force when an orderly stop takes longer, milliseconds. */
+/** The process is ended by force when an orderly stop takes longer than this and the delay before it, milliseconds. */
 const STOP_TIMEOUT_MS = 10_000;
 
 async function main(): Promise<void> {
   const config = loadConfig(process.env);
   const logger = createLogger({ level: config.logLevel });
   const service = await startSessionApi({ config, logger });
+  // SIGINT, or a second signal, does not wait for whoever balances requests.
+  let stopping = false;
   const stop = (signal: NodeJS.Signals) => {
     logger.info({ signal }, 'stopping');
+    const delayMs = signal === 'SIGTERM' && !stopping ? config.closeDelayMs : 0;
+    const closed = service.close({ delayMs });
+    if (stopping) return;
+    stopping = true;
     setTimeout(() => {
-      logger.error({ afterMs: STOP_TIMEOUT_MS }, 'did not stop in time');
+      logger.error({ afterMs: delayMs + STOP_TIMEOUT_MS }, 'did not stop in time');
       process.exit(1);
-    }, STOP_TIMEOUT_MS).unref();
-    service.close().then(
+    }, delayMs + STOP_TIMEOUT_MS).unref();
+    closed.then(
       () => {
         logger.info({}, 'stopped');
         process.exitCode = 0;
@@ -27,8 +33,8 @@ async function main(): Promise<void> {
       },
     );
   };
-  process.once('SIGTERM', stop);
-  process.once('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
 }
 
 try {

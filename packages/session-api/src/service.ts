@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Cluster, openCluster } from '@meridian/cluster';
 import { MeridianError, NodeId } from '@meridian/protocol';
 import { openStore, type Store } from '@meridian/store';
@@ -8,6 +9,7 @@ import { buildApp } from './app.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { keyLifetimesOf, type SessionApiConfig } from './config.ts';
 import { Auth } from './http/auth.ts';
+import { Leaving } from './http/leaving.ts';
 import type { App } from './http/route.ts';
 import { Ids, type Randomness, systemRandomness } from './ids.ts';
 import { ChatKeeper } from './jobs/chat-keeper.ts';
@@ -47,8 +49,11 @@ export interface SessionApi {
   /** Where it listens: `http://host:port`. */
   readonly url: string;
   readonly port: number;
-  /** Stops taking requests, lets those under way finish, ends the jobs, closes Redis and the store. Idempotent. */
-  close(): Promise<void>;
+  /**
+   * Says that it is not ready, serves on for `delayMs` (default 0), then stops taking requests, lets those under way
+   * finish, ends the jobs, closes Redis and the store. Idempotent; called again it waits no longer.
+   */
+  close(options?: { delayMs?: number }): Promise<void>;
 }
 
 /**
@@ -87,7 +92,14 @@ export async function startSessionApi(options: SessionApiOptions): Promise<Sessi
     opened.add(() => app.close());
     const { port } = new URL(url);
     logger.info({ url, publicUrl: config.publicUrl }, 'listening');
-    return { url, port: Number(port), close: () => opened.close() };
+    const hurry = new AbortController();
+    const close = async ({ delayMs = 0 }: { delayMs?: number } = {}) => {
+      if (services.leaving.began) hurry.abort();
+      services.leaving.begin();
+      if (delayMs > 0) await sleep(delayMs, undefined, { signal: hurry.signal }).catch(() => {});
+      await opened.close();
+    };
+    return { url, port: Number(port), close };
   } catch (error) {
     await opened.close();
     throw error;
@@ -180,6 +192,7 @@ async function compose(
   const verifier = new TokenVerifier({ keys, issuer: config.publicUrl, now });
   const limiter = new Limiter({ cluster, metrics, log: logger, now });
   const services: Services = {
+    leaving: new Leaving(),
     config,
     clock: { now },
     random,

@@ -4,6 +4,7 @@ import type { Passwords } from './accounts/passwords.ts';
 import type { Clock } from './clock.ts';
 import type { SessionApiConfig } from './config.ts';
 import type { Auth } from './http/auth.ts';
+import type { Leaving } from './http/leaving.ts';
 import type { Ids, Randomness } from './ids.ts';
 import type { Limiter } from './limits/limiter.ts';
 import type { SharedAttempts } from './limits/shared-attempts.ts';
@@ -22,6 +23,7 @@ import type { TokenVerifier } from './tokens/verify.ts';
 
 /** What the routes work with; put together in service.ts. */
 export interface Services {
+  readonly leaving: Leaving;
   readonly config: SessionApiConfig;
   readonly clock: Clock;
   readonly random: Randomness;

@@ -36,6 +36,7 @@ describe('a cluster behind nginx with the deployed configuration', () => {
     });
     const upstreams = {
       'session-api': `127.0.0.1:${new URL(cluster.url).port}`,
+      'session-api-2': `127.0.0.1:${new URL(cluster.url).port}`,
       ...Object.fromEntries([...cluster.nodes].map(([nodeId, node]) => [nodeId, new URL(node.url).host])),
     };
     plain = await startNginx({ site: 'http', upstreams });

@@ -124,6 +124,25 @@ describe('starting and stopping', () => {
       await expect(fetch(`${url}/healthz`)).rejects.toThrow();
     }));
 
+  test('on its way out it says so, serves on, and closes every connection with its answer', () =>
+    withRig({}, async (rig) => {
+      const { url } = rig.api;
+      const ready = await fetch(`${url}/readyz`);
+      expect([ready.status, ready.headers.get('connection')]).toEqual([200, 'keep-alive']);
+
+      const closed = rig.api.close({ delayMs: 60_000 });
+
+      const leaving = await fetch(`${url}/readyz`);
+      expect([leaving.status, leaving.headers.get('connection')]).toEqual([503, 'close']);
+      expect(await leaving.json()).toMatchObject({ status: 'stopping' });
+      const entered = await rig.call('POST', '/v1/guests', { body: { name: 'Ann' } });
+      expect(entered.status).toBe(201);
+      // A second call does not wait any longer.
+      await rig.api.close();
+      await closed;
+      await expect(fetch(`${url}/healthz`)).rejects.toThrow();
+    }));
+
   test('users and rooms are there after a restart', async () => {
     const redis = await startRedis();
     const first = await Rig.start({ redis });
