@@ -24,7 +24,7 @@ const millis = (ms: number): string => (Number.isFinite(ms) ? `${Math.round(ms)}
 
 /**
  * One row per fault, in Markdown. A run counts with the one who fared worst in it: "back after" is the time from the
- * fault (for an outage that is mended: too) until the last of those concerned saw moving pictures again.
+ * fault, or from its mending where media cannot come before that, until the last one saw the last other move again.
  */
 export function tableOf(faults: readonly Fault[], series: SeriesResult): string[] {
   const rows = faults.flatMap((fault) => {
@@ -39,7 +39,7 @@ export function tableOf(faults: readonly Fault[], series: SeriesResult): string[
 function rowOf(fault: Fault, results: readonly RunResult[], failed: number, leak: Check | undefined): string[] {
   const worst = (result: RunResult, figure: (direction: Direction) => number | undefined): number =>
     Math.max(0, ...result.directions.map((direction) => figure(direction) ?? 0));
-  const back = results.map((result) => worst(result, ({ video }) => video?.backAfterMs));
+  const back = results.map((result) => backAfterMs(fault, result));
   const gaps = results.map((result) => worst(result, ({ video }) => video?.gapMs));
   const silences = results.map((result) => worst(result, ({ audio }) => audio?.gapMs));
   const usual = results.map((result) => worst(result, ({ video }) => video?.usualGapMs));
@@ -62,6 +62,11 @@ function rowOf(fault: Fault, results: readonly RunResult[], failed: number, leak
     `${passed} of ${checks.length}`,
   ];
 }
+
+const backAfterMs = (fault: Fault, { directions, lastedMs }: RunResult): number => {
+  const sinceFaultMs = Math.max(0, ...directions.map(({ video }) => video?.backAfterMs ?? 0));
+  return fault.media === 'back' ? Math.max(0, sinceFaultMs - (lastedMs ?? 0)) : sinceFaultMs;
+};
 
 function victimsOf(results: readonly RunResult[]): string {
   const counts = results.map(({ victims }) => victims.length);
@@ -94,10 +99,9 @@ export function overLimits(faults: readonly Fault[], series: SeriesResult): stri
     const results = series.results.filter((result) => result.fault === fault.id);
     if (fault.limitMs === undefined || results.length === 0) return [];
     const figure = (result: RunResult): number =>
-      Math.max(
-        0,
-        ...result.directions.map(({ video }) => (fault.media === 'back' ? video?.backAfterMs : video?.gapMs) ?? 0),
-      );
+      fault.media === 'back'
+        ? backAfterMs(fault, result)
+        : Math.max(0, ...result.directions.map(({ video }) => video?.gapMs ?? 0));
     const measured = quantile(results.map(figure), 0.95);
     const what = fault.media === 'back' ? 'media back after' : 'frame gap';
     return measured <= fault.limitMs

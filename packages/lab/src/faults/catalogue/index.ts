@@ -13,3 +13,10 @@ export const FAULTS: readonly Fault[] = [
   ...networkFaults,
   ...scarcityFaults,
 ];
+
+/** @throws Error when there is none of that id */
+export function faultCalled(id: string): Fault {
+  const found = FAULTS.find((fault) => fault.id === id);
+  if (found === undefined) throw new Error(`there is no fault ${id}`);
+  return found;
+}
