@@ -48,6 +48,9 @@ const PATIENCE: BucketOptions = { perSecond: 1, burst: 200 };
 /** How long a peer may take to answer our close frame, milliseconds. */
 const CLOSE_TIMEOUT_MS = 2_000;
 
+/** A timer that comes so much too late says that the node stood still, milliseconds. */
+const STALL_MS = 100;
+
 type Request = Extract<ClientFrame, { t: 'req' }>;
 
 /** One WebSocket: frames in and out, limits, signs of life. What they mean is the dialogue's business. */
@@ -170,12 +173,25 @@ export class Connection implements OutboxLine {
     if (fault === 'dead-peer') this.#options.socket.terminate();
   }
 
-  /** Looks exactly when the peer would be dead: not later, however seldom pings are sent. */
+  /**
+   * Looks exactly when the peer would be dead: not later, however seldom pings are sent. A node that stood still
+   * itself asked nobody meanwhile: its peers then get the time of two pings more.
+   */
   #watch(): void {
     const { clock, limits } = this.#options;
-    const silentMs = clock.now() - this.#heardAtMs;
-    if (silentMs >= limits.deadAfterMs) this.#fault('dead-peer', new MeridianError('session-lost'));
-    else this.#cancelWatch = clock.after(limits.deadAfterMs - silentMs, () => this.#watch());
+    const dueMs = this.#heardAtMs + limits.deadAfterMs;
+    this.#cancelWatch = clock.after(Math.max(0, dueMs - clock.now()), () => {
+      const nowMs = clock.now();
+      if (nowMs - dueMs > STALL_MS) {
+        this.#heardAtMs = Math.max(this.#heardAtMs, nowMs - limits.deadAfterMs + 2 * limits.pingEveryMs);
+      }
+      // What has come already is read first.
+      this.#cancelWatch = clock.soon(() => {
+        const silentMs = clock.now() - this.#heardAtMs;
+        if (silentMs >= limits.deadAfterMs) this.#fault('dead-peer', new MeridianError('session-lost'));
+        else this.#watch();
+      });
+    });
   }
 
   #request(frame: Request): void {

@@ -56,6 +56,11 @@ export class FakeClock implements Clock {
     await settle();
   }
 
+  /** The process is not run for so long: what is due meanwhile comes late. */
+  standStill(ms: number): void {
+    this.#nowMs += ms;
+  }
+
   #add(timer: Timer): Cancel {
     this.#timers.add(timer);
     return () => this.#timers.delete(timer);

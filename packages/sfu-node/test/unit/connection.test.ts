@@ -140,6 +140,22 @@ describe('a connection', () => {
     }
   });
 
+  test('does not hold against its peers that the node itself stood still', async () => {
+    const { clock, faults, connection } = connect();
+    await clock.pass(8_000);
+    clock.standStill(60_000);
+    await clock.pass(0);
+    // Nobody was asked meanwhile: now they are, and have the time of two pings to answer.
+    expect(faults).toEqual([]);
+    await clock.pass(5_999);
+    expect(faults).toEqual([]);
+    connection.heard();
+    await clock.pass(9_999);
+    expect(faults).toEqual([]);
+    await clock.pass(1);
+    expect(faults).toEqual(['dead-peer: session-lost']);
+  });
+
   test('finds a peer that stopped in the middle of reading, however much waits for it', async () => {
     const { clock, socket, faults, dialogue, connection } = connect();
     await clock.pass(1_000);
