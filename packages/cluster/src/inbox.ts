@@ -128,10 +128,10 @@ export class RedisNodeInbox implements NodeInbox {
     }
   }
 
-  async notify<N extends BusNotice>(to: NodeId, notice: N, data: BusNoticeData<N>): Promise<void> {
+  async notify<N extends BusNotice>(to: NodeId, notice: N, data: BusNoticeData<N>): Promise<boolean> {
     if (this.closed) throw closedError('the inbox');
     const sentAtMs = this.#options.clock.now();
-    await this.#send('bus.notify', to, { t: 'ntc', id: newId(), from: this.nodeId, notice, sentAtMs, data });
+    return this.#send('bus.notify', to, { t: 'ntc', id: newId(), from: this.nodeId, notice, sentAtMs, data });
   }
 
   onRoomEvent(handler: (envelope: RoomEventEnvelope) => void): void {

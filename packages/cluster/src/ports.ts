@@ -239,7 +239,8 @@ export interface NodeInbox {
     data: BusRequestData<M>,
     options?: { ttlMs?: number; signal?: AbortSignal },
   ): Promise<BusReplyData<M>>;
-  notify<N extends BusNotice>(to: NodeId, notice: N, data: BusNoticeData<N>): Promise<void>;
+  /** Returns whether somebody listens there now. */
+  notify<N extends BusNotice>(to: NodeId, notice: N, data: BusNoticeData<N>): Promise<boolean>;
   /** Events of the rooms this node is in, in the order of their revisions per room. */
   onRoomEvent(handler: (envelope: RoomEventEnvelope) => void): void;
   /**

@@ -15,6 +15,8 @@ const USUAL: Backoff = { firstMs: 200, mostMs: 5_000 };
 export interface ChoreOptions {
   /** Called once if the work is put off because Redis is away. */
   readonly onPutOff?: () => void;
+  /** Called when it is done. */
+  readonly onDone?: () => void;
 }
 
 interface Chore {
@@ -102,11 +104,12 @@ export class Chores {
     key: string,
     work: () => Promise<unknown>,
     signal: AbortSignal,
-    { onPutOff }: ChoreOptions,
+    { onPutOff, onDone }: ChoreOptions,
   ): Promise<void> {
     for (let attempt = 0; !signal.aborted && !this.#closed; attempt++) {
       try {
         await work();
+        onDone?.();
         return;
       } catch (error) {
         const transient = isMeridianError(error, 'cluster-unavailable') || isMeridianError(error, 'deadline-exceeded');

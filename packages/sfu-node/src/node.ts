@@ -194,14 +194,8 @@ export function createNode(options: NodeOptions): SfuNodeCore {
     chores,
     log,
     tellHere: showChat,
-    tellOthers(message) {
-      for (const other of rooms.find(message.roomId)?.otherNodes ?? []) {
-        inbox.notify(other, 'chat.line', { roomId: message.roomId, message }).catch((error: unknown) => {
-          // The line is kept: who misses it now finds it in the history.
-          log.warn({ err: error, to: other }, 'a chat line did not reach another node');
-        });
-      }
-    },
+    othersOf: (roomId) => rooms.find(roomId)?.otherNodes ?? [],
+    tell: (other, message) => inbox.notify(other, 'chat.line', { roomId: message.roomId, message }),
   });
   const renewals = new TokenRenewals({
     serviceUrl: config.serviceUrl ?? serviceUrlOf(config.jwksUrl),

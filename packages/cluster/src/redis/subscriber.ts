@@ -138,7 +138,10 @@ export class Subscriber {
       for (const listeners of this.#channels.values()) for (const listener of [...listeners]) listener.resubscribed();
     }
     const ping = setInterval(() => {
-      client.ping().catch(() => client.disconnect());
+      client.ping().catch((error: unknown) => {
+        // A server that answers, be it only to say that it cannot save its data, carries messages all the same.
+        if (!(error instanceof Error && error.name === 'ReplyError')) client.disconnect();
+      });
     }, PING_MS);
     try {
       await ended;

@@ -14,9 +14,11 @@ export async function setProducerPaused(
   else await media.resumeProducer(producerId);
   published.setPaused(producerId, paused);
   if (participant.closed) return;
+  const tellHere = () => room.tellHere({ type: 'producer-updated', producerId, paused });
+  // Also when it is done: where an earlier change was put off and never written, the state sees none now.
   void services.chores.run(
     `paused:${producerId}`,
     () => services.roomState.setProducerPaused(roomId, producerId, paused),
-    { onPutOff: () => room.tellHere({ type: 'producer-updated', producerId, paused }) },
+    { onPutOff: tellHere, onDone: tellHere },
   );
 }

@@ -7,10 +7,11 @@ export const unpublishData: Handler<'unpublish-data'> = {
     const { media, published, room, roomId, self } = session.participant;
     if (!published.removeDataProducer(dataProducerId)) throw new MeridianError('producer-not-found');
     media.closeDataProducer(dataProducerId);
+    const tellHere = () => room.tellHere({ type: 'data-producer-closed', dataProducerId, sessionId: self.sessionId });
     void services.chores.run(
       `producer:${dataProducerId}`,
       () => services.roomState.closeDataProducer(roomId, dataProducerId),
-      { onPutOff: () => room.tellHere({ type: 'data-producer-closed', dataProducerId, sessionId: self.sessionId }) },
+      { onPutOff: tellHere, onDone: tellHere },
     );
     return {};
   },

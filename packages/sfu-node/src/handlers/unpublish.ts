@@ -8,8 +8,11 @@ export const unpublish: Handler<'unpublish'> = {
     if (!published.removeProducer(producerId)) throw new MeridianError('producer-not-found');
     media.closeProducer(producerId);
     // The stream is closed whatever Redis says; the room hears of it as soon as it can.
+    const tellHere = () => room.tellHere({ type: 'producer-closed', producerId, sessionId: self.sessionId });
     void services.chores.run(`producer:${producerId}`, () => services.roomState.closeProducer(roomId, producerId), {
-      onPutOff: () => room.tellHere({ type: 'producer-closed', producerId, sessionId: self.sessionId }),
+      onPutOff: tellHere,
+      // Where its opening was put off the state knows nothing of it and tells nobody.
+      onDone: tellHere,
     });
     return {};
   },

@@ -18,11 +18,14 @@ export interface OriginLinksOptions {
   readonly media: MediaEngine;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly notify: <N extends BusNotice>(to: NodeId, notice: N, data: BusNoticeData<N>) => Promise<void>;
+  readonly notify: <N extends BusNotice>(to: NodeId, notice: N, data: BusNoticeData<N>) => Promise<boolean>;
   readonly tellClosed: (to: NodeId, linkId: LinkId, why: LinkEnd) => void;
   readonly onLink: (link: OriginLink) => void;
   readonly onLinkEnded: (link: OriginLink, why: LinkEnd) => void;
 }
+
+/** News of a producer that did not get through are told again after this, milliseconds. */
+const TELL_AGAIN_MS = 1_000;
 
 /** The origin's half of a link, from the moment it was asked for. */
 export interface OriginLink {
@@ -146,19 +149,35 @@ export class OriginLinks {
     return { producers: producers.flat(), dataProducers: dataProducers.flat(), missing };
   }
 
-  /** The quick way for news of a producer; the room's events bring the same, so a lost notice does no harm. */
+  /**
+   * News of a producer. The room's events bring the same, but not always: a mute that was taken back before Redis could be told
+   * leaves none. So what is true last is told until the puller listens.
+   */
   #mirror(link: OriginLink, end: RelayEnd): void {
     const { linkId, puller } = link;
-    const tell = <N extends BusNotice>(notice: N, data: BusNoticeData<N>): void => {
-      if (link.ended) return;
-      this.#options.notify(puller, notice, data).catch((error: unknown) => {
-        this.#options.log.debug({ err: error, linkId, notice }, 'a relay notice was not sent');
-      });
+    const { clock, log, notify } = this.#options;
+    const untold = new Map<string, symbol>();
+    const tell = <N extends BusNotice>(id: string, notice: N, data: BusNoticeData<N>): void => {
+      const mine = Symbol(notice);
+      untold.set(id, mine);
+      const attempt = async () => {
+        if (link.ended || untold.get(id) !== mine) return;
+        const heard = await notify(puller, notice, data).catch((error: unknown) => {
+          log.debug({ err: error, linkId, notice }, 'a relay notice was not sent');
+          return false;
+        });
+        if (untold.get(id) !== mine) return;
+        if (heard) untold.delete(id);
+        else clock.after(TELL_AGAIN_MS, () => void attempt());
+      };
+      void attempt();
     };
-    end.on('producer-paused', (producerId) => tell('relay.producer-paused', { linkId, producerId }));
-    end.on('producer-resumed', (producerId) => tell('relay.producer-resumed', { linkId, producerId }));
-    end.on('producer-closed', (producerId) => tell('relay.producer-closed', { linkId, producerId }));
-    end.on('data-producer-closed', (dataProducerId) => tell('relay.data-producer-closed', { linkId, dataProducerId }));
+    end.on('producer-paused', (producerId) => tell(producerId, 'relay.producer-paused', { linkId, producerId }));
+    end.on('producer-resumed', (producerId) => tell(producerId, 'relay.producer-resumed', { linkId, producerId }));
+    end.on('producer-closed', (producerId) => tell(producerId, 'relay.producer-closed', { linkId, producerId }));
+    end.on('data-producer-closed', (dataProducerId) =>
+      tell(dataProducerId, 'relay.data-producer-closed', { linkId, dataProducerId }),
+    );
     end.on('closed', () => this.#end(link, 'media-closed'));
   }
 

@@ -1,5 +1,5 @@
 import type { ChatDraft, ChatOutbox } from '@meridian/cluster';
-import { type ChatMessage, isMeridianError, MeridianError } from '@meridian/protocol';
+import { type ChatMessage, isMeridianError, MeridianError, type NodeId, type RoomId } from '@meridian/protocol';
 import type { Chores } from '../chores.ts';
 import type { Logger } from '../logger.ts';
 
@@ -9,13 +9,24 @@ export interface ChatLinesOptions {
   readonly log: Logger;
   /** Shows a line to the people on this node. */
   readonly tellHere: (message: ChatMessage) => void;
-  /** Sends a line to the other nodes of its room. */
-  readonly tellOthers: (message: ChatMessage) => void;
+  /** The other nodes of a room. */
+  readonly othersOf: (roomId: RoomId) => readonly NodeId[];
+  /** Sends a line to another node. Returns whether it listens. @throws MeridianError `cluster-unavailable` */
+  readonly tell: (nodeId: NodeId, message: ChatMessage) => Promise<boolean>;
   /** So many lines wait for Redis at most. */
   readonly mostLate?: number;
 }
 
 const CHORE = 'late-chat';
+/** A node that does not listen by then may be gone: its people find the line in the history. */
+const MOST_ATTEMPTS = 8;
+
+interface LateLine {
+  readonly draft: ChatDraft;
+  /** Nodes that have it. */
+  readonly told: Set<NodeId>;
+  attempts: number;
+}
 
 /**
  * Takes chat lines. Each is in the cluster's queue before anybody sees it; only while Redis is away it is shown on this
@@ -24,7 +35,7 @@ const CHORE = 'late-chat';
  */
 export class ChatLines {
   readonly #options: ChatLinesOptions;
-  readonly #late: ChatDraft[] = [];
+  readonly #late: LateLine[] = [];
   #handingOver = false;
 
   constructor(options: ChatLinesOptions) {
@@ -38,7 +49,7 @@ export class ChatLines {
 
   /** @throws MeridianError `cluster-unavailable` when Redis is away and too many lines wait already */
   async take(line: Omit<ChatMessage, 'id' | 'sentAtMs'>): Promise<ChatMessage> {
-    const { chat, tellHere, tellOthers } = this.#options;
+    const { chat, tellHere } = this.#options;
     const draft = chat.draft(line);
     // Behind those that wait: nobody on another node sees an answer before the question.
     if (this.#late.length > 0) return this.#putOff(draft);
@@ -50,14 +61,14 @@ export class ChatLines {
       return this.#putOff(draft, error);
     }
     tellHere(message);
-    tellOthers(message);
+    this.#tellOthers(message);
     return message;
   }
 
   #putOff(draft: ChatDraft, cause?: unknown): ChatMessage {
     const { mostLate = 1_000, tellHere } = this.#options;
     if (this.#late.length >= mostLate) throw new MeridianError('cluster-unavailable', { cause });
-    this.#late.push(draft);
+    this.#late.push({ draft, told: new Set(), attempts: 0 });
     tellHere(draft.message);
     this.#handOver();
     return draft.message;
@@ -76,16 +87,40 @@ export class ChatLines {
       });
   }
 
+  #tellOthers(message: ChatMessage): void {
+    const { othersOf, tell, log } = this.#options;
+    for (const nodeId of othersOf(message.roomId)) {
+      tell(nodeId, message).catch((error: unknown) => {
+        // The line is kept: who misses it now finds it in the history.
+        log.warn({ err: error, to: nodeId }, 'a chat line did not reach another node');
+      });
+    }
+  }
+
   async #handOverAll(): Promise<void> {
-    const { chat, tellOthers, log } = this.#options;
+    const { log } = this.#options;
     const lines = this.#late.length;
-    for (let draft = this.#late[0]; draft !== undefined; draft = this.#late[0]) {
-      const message = await chat.append(draft, { late: true });
+    for (let line = this.#late[0]; line !== undefined; line = this.#late[0]) {
+      await this.#handOverOne(line);
       this.#late.shift();
-      tellOthers(message);
     }
     // From here on a new line starts anew, although the chore is not put away yet.
     this.#handingOver = false;
     log.info({ lines }, 'chat lines that waited for Redis were handed over');
+  }
+
+  /** @throws MeridianError `cluster-unavailable` when it is to be tried again */
+  async #handOverOne(line: LateLine): Promise<void> {
+    const { chat, othersOf, tell } = this.#options;
+    const message = await chat.append(line.draft, { late: true });
+    for (const nodeId of othersOf(message.roomId)) {
+      if (!line.told.has(nodeId) && (await tell(nodeId, message))) line.told.add(nodeId);
+    }
+    line.attempts += 1;
+    // Redis is back for us; the other nodes may need a moment more.
+    const isMissing = othersOf(message.roomId).some((nodeId) => !line.told.has(nodeId));
+    if (isMissing && line.attempts < MOST_ATTEMPTS) {
+      throw new MeridianError('cluster-unavailable', { message: 'Another node does not listen yet.' });
+    }
   }
 }

@@ -95,12 +95,13 @@ export class FakeBus {
     return await answer.promise;
   }
 
-  async notify<N extends BusNotice>(from: NodeId, to: NodeId, notice: N, data: BusNoticeData<N>): Promise<void> {
+  async notify<N extends BusNotice>(from: NodeId, to: NodeId, notice: N, data: BusNoticeData<N>): Promise<boolean> {
     const fate = this.#options.fate?.(notice) ?? 'arrives';
     if (fate === 'redis-down') throw new MeridianError('cluster-unavailable');
     void this.#inOrder(`${from}>${to}`).then(() => {
       if (fate === 'arrives') this.#inboxes.get(to)?.hear(notice, data, from);
     });
+    return this.#inboxes.has(to);
   }
 
   #inOrder(channel: string): Promise<void> {
@@ -148,7 +149,7 @@ export class FakeInbox implements NodeInbox {
     return this.#bus.request(this.nodeId, to, method, data, options.signal);
   }
 
-  notify<N extends BusNotice>(to: NodeId, notice: N, data: BusNoticeData<N>): Promise<void> {
+  notify<N extends BusNotice>(to: NodeId, notice: N, data: BusNoticeData<N>): Promise<boolean> {
     return this.#bus.notify(this.nodeId, to, notice, data);
   }
 
