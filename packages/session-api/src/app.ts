@@ -20,6 +20,12 @@ const HANDLER_TIMEOUT_MS = 15_000;
 /** Longer than a balancer keeps idle connections (60 s is usual), so that it never sends into a closed one. */
 const KEEP_ALIVE_MS = 72_000;
 
+/** Of answers to what is no proper request: the hooks that set headers have not run. */
+const BARE_HEADERS = {
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'x-content-type-options': 'nosniff',
+};
+
 /** Probes and scrapes come every few seconds; they are not worth a line each. */
 const QUIET = new Set(['/healthz', '/readyz', '/metrics']);
 
@@ -42,6 +48,8 @@ export async function buildApp(services: Services, logger: FastifyBaseLogger): P
     return503OnClosing: false,
     clientErrorHandler: answerBrokenRequest,
     frameworkErrors: (error, request, reply) => {
+      // No hook has run by then.
+      reply.headers(BARE_HEADERS);
       sendError(error, request, reply, metrics);
     },
   }).withTypeProvider<ZodTypeProvider>();
@@ -101,6 +109,6 @@ function answerBrokenRequest(error: Error & { code?: string }, socket: Socket): 
   const code: ErrorCode = error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'deadline-exceeded' : 'bad-request';
   const body = JSON.stringify({ error: new MeridianError(code).toPublicBody() });
   socket.end(
-    `HTTP/1.1 ${ERRORS[code].status} Error\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+    `HTTP/1.1 ${ERRORS[code].status} Error\r\ncontent-type: application/json\r\nx-content-type-options: nosniff\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
   );
 }
