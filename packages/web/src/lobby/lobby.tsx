@@ -60,20 +60,22 @@ export function Lobby(props: LobbyProps) {
             }}
             data-testid="name-input"
           />
-          <Button
-            type="submit"
-            look="primary"
-            size="large"
-            wide
-            busy={props.joining}
-            disabled={trimmed === ''}
-            icon={<ArrowRight />}
-            onPointerEnter={() => props.onIntent(trimmed)}
-            onFocus={() => props.onIntent(trimmed)}
-            data-testid="join-button"
-          >
-            {props.joining ? 'Joining …' : 'Join now'}
-          </Button>
+          <div className={styles.go}>
+            <Button
+              type="submit"
+              look="primary"
+              size="large"
+              wide
+              busy={props.joining}
+              disabled={trimmed === ''}
+              icon={<ArrowRight />}
+              onPointerEnter={() => props.onIntent(trimmed)}
+              onFocus={() => props.onIntent(trimmed)}
+              data-testid="join-button"
+            >
+              {props.joining ? 'Joining …' : 'Join now'}
+            </Button>
+          </div>
         </form>
       </main>
     </div>
