@@ -1,16 +1,14 @@
-import { fileURLToPath } from 'node:url';
 import { type Cluster, openCluster } from '@meridian/cluster';
 import { isMeridianError, MeridianError } from '@meridian/protocol';
 import type { Command } from 'commander';
 import type { Io } from './io.ts';
-import { hintFor, resolveTarget, type TargetOptions } from './target.ts';
+import { hintFor, localDataFolder, resolveTarget, type TargetOptions } from './target.ts';
 
 /** What every command that looks at a cluster can be told. */
 export interface ClusterOptions extends TargetOptions {
   readonly json: boolean;
 }
 
-const dataFolder = fileURLToPath(new URL('../../../.data', import.meta.url));
 /** A person waits: shorter than a service's patience. Milliseconds. */
 const CONNECT_TIMEOUT_MS = 3_000;
 
@@ -19,7 +17,7 @@ export function withClusterOptions(command: Command): Command {
     .option('--json', 'print JSON', false)
     .option('--redis <url>', "the cluster's Redis (default: MERIDIAN_REDIS_URL, else the local cluster)")
     .option('--redis-prefix <prefix>', 'prefix of its keys (default: MERIDIAN_REDIS_PREFIX, else mer:)')
-    .option('--data <folder>', 'data folder of the local cluster', dataFolder);
+    .option('--data <folder>', 'data folder of the local cluster', localDataFolder);
 }
 
 /**

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { registerDrain } from './commands/drain.ts';
 import { registerNodes } from './commands/nodes.ts';
 import { registerRelays } from './commands/relays.ts';
+import { registerRollingUpdate } from './commands/rolling-update.ts';
 import { registerRoom } from './commands/room.ts';
 import { registerRooms } from './commands/rooms.ts';
 import { registerUp } from './commands/up.ts';
@@ -21,6 +22,7 @@ function buildProgram(io: Io): Command {
   registerRoom(program, io);
   registerRelays(program, io);
   registerDrain(program, io);
+  registerRollingUpdate(program, io);
   return program;
 }
 

@@ -1,13 +1,23 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { MeridianError, parseJson } from '@meridian/protocol';
 import { z } from 'zod';
+
+/** Where `./scripts/up` keeps what it keeps. */
+export const localDataFolder = fileURLToPath(new URL('../../../.data', import.meta.url));
 
 /** The prefix that the services use unless they are told another. */
 const DEFAULT_PREFIX = 'mer:';
 
 /** What the local cluster's launcher leaves in its data folder while it runs. */
-const LocalState = z.object({ redisUrl: z.string().min(1), redisPrefix: z.string().min(1) });
+const LocalState = z.object({
+  redisUrl: z.string().min(1),
+  redisPrefix: z.string().min(1),
+  /** Process ids of the nodes. */
+  nodes: z.record(z.string(), z.int().positive()).default({}),
+});
+type LocalState = z.infer<typeof LocalState>;
 
 export interface TargetOptions {
   readonly redis?: string | undefined;
@@ -38,20 +48,23 @@ export async function resolveTarget(
   if (env.MERIDIAN_REDIS_URL) {
     return { url: env.MERIDIAN_REDIS_URL, keyPrefix: givenPrefix ?? DEFAULT_PREFIX, source: 'MERIDIAN_REDIS_URL' };
   }
-  const path = join(options.data, 'cluster.json');
+  const state = await localState(
+    options.data,
+    'which cluster? Give its Redis with --redis <url> or MERIDIAN_REDIS_URL, or start a local one with ./scripts/up',
+  );
+  return { url: state.redisUrl, keyPrefix: options.redisPrefix ?? state.redisPrefix, source: 'local cluster' };
+}
+
+/** @throws MeridianError `config-invalid` with the question when no local cluster runs on the data folder */
+export async function localState(data: string, question: string): Promise<LocalState> {
+  const path = join(data, 'cluster.json');
   let text: string;
   try {
     text = await readFile(path, 'utf8');
   } catch (cause) {
-    throw new MeridianError('config-invalid', {
-      message:
-        'which cluster? Give its Redis with --redis <url> or MERIDIAN_REDIS_URL, ' +
-        `or start a local one with ./scripts/up (there is no ${path})`,
-      cause,
-    });
+    throw new MeridianError('config-invalid', { message: `${question} (there is no ${path})`, cause });
   }
-  const state = parseJson(LocalState, text, 'config-invalid', path);
-  return { url: state.redisUrl, keyPrefix: options.redisPrefix ?? state.redisPrefix, source: 'local cluster' };
+  return parseJson(LocalState, text, 'config-invalid', path);
 }
 
 /** One sentence on what to look at when the cluster that was found does not answer. */

@@ -28,7 +28,7 @@ const ASK_EVERY_MS = 500;
 /** A node that has just been told to drain may be busy; a person waits so long. Milliseconds. */
 const ANSWER_WITHIN_MS = 3_000;
 
-const durationOption = (value: string): number => {
+export const durationOption = (value: string): number => {
   const ms = parseDuration(value);
   if (ms === undefined) throw new InvalidArgumentError('a time such as 500ms, 30s, 5m or 1h is needed.');
   return ms;
@@ -52,12 +52,12 @@ export function registerDrain(program: Command, io: Io): void {
       const nodeId = await knownNode(cluster, name);
       const inbox = await cluster.inbox(newAskerId(randomUUID));
       try {
-        const first = await ask(inbox, nodeId, requestOf(options));
+        const first = await askDrain(inbox, nodeId, requestOf(options));
         if (!options.watch || options.cancel) {
           print(io, options, { nodeId, ...first }, () => drainLine(nodeId, first, io.now()));
           return;
         }
-        await watch(io, options, { inbox, nodeId, first });
+        await watchDrain(io, options, { inbox, nodeId, first });
       } finally {
         await inbox.close();
       }
@@ -74,11 +74,12 @@ function requestOf({ cancel, deadline, spread }: DrainOptions): BusRequestData<'
   };
 }
 
-async function watch(
+/** Goes on telling until nobody is left. Returns the last word; undefined when the process has ended. */
+export async function watchDrain(
   io: Io,
-  options: DrainOptions,
+  options: { json: boolean },
   { inbox, nodeId, first }: { inbox: NodeInbox; nodeId: NodeId; first: Status },
-): Promise<void> {
+): Promise<Status | undefined> {
   let last = '';
   let status = first;
   for (;;) {
@@ -90,16 +91,17 @@ async function watch(
     if (status.drain === undefined || status.drain.left === 0) break;
     await sleep(ASK_EVERY_MS);
     try {
-      status = await ask(inbox, nodeId, { action: 'status' });
+      status = await askDrain(inbox, nodeId, { action: 'status' });
     } catch (error) {
       if (!isMeridianError(error, 'node-unknown')) throw error;
       if (!options.json) io.out(`${nodeId}: its process has ended`);
-      return;
+      return undefined;
     }
   }
   const { text, complete } = drainResult(nodeId, status);
   if (!options.json) io.out(text);
   if (!complete) io.exit(EXIT.failed);
+  return status;
 }
 
 /** @throws MeridianError `node-unknown` that names those there are */
@@ -112,7 +114,11 @@ async function knownNode(cluster: Cluster, name: string): Promise<NodeId> {
 }
 
 /** @throws MeridianError in words for whoever typed the command */
-async function ask(inbox: NodeInbox, nodeId: NodeId, request: BusRequestData<'node.drain'>): Promise<Status> {
+export async function askDrain(
+  inbox: NodeInbox,
+  nodeId: NodeId,
+  request: BusRequestData<'node.drain'>,
+): Promise<Status> {
   try {
     return await inbox.request(nodeId, 'node.drain', request, { ttlMs: ANSWER_WITHIN_MS });
   } catch (error) {

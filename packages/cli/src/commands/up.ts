@@ -40,6 +40,7 @@ export function registerUp(program: Command): void {
         basePort: options.port,
         announce: options.announce,
         webDir,
+        supervise: true,
         onEvent: (line) => console.log(`[up] ${line}`),
       });
       try {

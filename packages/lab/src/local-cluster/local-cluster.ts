@@ -25,6 +25,8 @@ export interface LocalClusterOptions {
   readonly nodeEnvOf?: (node: { nodeId: string; httpPort: number }) => Promise<Readonly<Record<string, string>>>;
   /** A Redis of the caller's (it may be a Sentinel or a Redis Cluster); none is started then. */
   readonly redisUrl?: string;
+  /** Starts a node again that has ended by itself, as systemd or Kubernetes would. */
+  readonly supervise?: boolean;
   /** Told what is being done and what happened to whom. */
   readonly onEvent?: (line: string) => void;
 }
@@ -49,6 +51,9 @@ const portPlan = (base: number) => ({
   pipes: (index: number) => ({ min: base + 1_000 + 200 * index, max: base + 1_199 + 200 * index }),
 });
 
+/** Before a node that ended is started again, milliseconds: not in a tight loop. */
+const RESTART_AFTER_MS = 500;
+
 /** A whole cluster on this machine: private Redis, session service, one node per region. */
 export class LocalCluster {
   readonly url: string;
@@ -60,6 +65,7 @@ export class LocalCluster {
   readonly #startNode: (region: LocalRegion, index: number) => Promise<LocalNode>;
   readonly #startSessionApi: () => ServiceChild;
   readonly #regions: readonly LocalRegion[];
+  readonly #restarts = new Set<NodeJS.Timeout>();
   #sessionApi: ServiceChild;
 
   private constructor(parts: {
@@ -119,8 +125,11 @@ export class LocalCluster {
     await mkdir(join(options.dataDir, 'logs'), { recursive: true });
     const redisPrefix = 'mer:';
     const started: { stop(): Promise<void> }[] = [];
-    const onUnexpectedExit = (child: ServiceChild, how: string) =>
+    let supervisor: ((child: ServiceChild) => void) | undefined;
+    const onUnexpectedExit = (child: ServiceChild, how: string) => {
       say(`${child.name} ended by itself (${how}); its log: ${join(options.dataDir, 'logs', `${child.name}.log`)}`);
+      supervisor?.(child);
+    };
     const logFile = (name: string) => join(options.dataDir, 'logs', `${name}.log`);
     try {
       const redis =
@@ -221,10 +230,19 @@ export class LocalCluster {
         startNode,
       });
       for (const node of nodes) cluster.#nodes.set(node.region.nodeId, node);
-      await writeFile(
-        join(options.dataDir, 'cluster.json'),
-        `${JSON.stringify({ url, redisUrl, redisPrefix, pid: process.pid }, null, 2)}\n`,
-      );
+      await cluster.#writeState();
+      if (options.supervise === true) {
+        supervisor = (child) => {
+          if (!cluster.#nodes.has(child.name)) return;
+          const again = setTimeout(() => {
+            cluster.restartNode(child.name).then(
+              () => say(`${child.name} runs again`),
+              (error: unknown) => say(`${child.name} could not be started again: ${String(error)}`),
+            );
+          }, RESTART_AFTER_MS);
+          cluster.#restarts.add(again);
+        };
+      }
       return cluster;
     } catch (error) {
       await Promise.all(started.reverse().map((part) => part.stop()));
@@ -240,6 +258,7 @@ export class LocalCluster {
     await this.#nodes.get(nodeId)?.child.stop();
     const node = await this.#startNode(region, index);
     this.#nodes.set(nodeId, node);
+    await this.#writeState();
     return node;
   }
 
@@ -253,10 +272,19 @@ export class LocalCluster {
 
   /** Nodes first (they say goodbye in Redis), then the service, then Redis. Idempotent. */
   async stop(): Promise<void> {
+    for (const again of this.#restarts) clearTimeout(again);
     await Promise.all([...this.#nodes.values()].map((node) => node.child.stop()));
     await this.#sessionApi.stop();
     await this.#redis?.stop();
     await rm(join(this.dataDir, 'cluster.json'), { force: true });
+  }
+
+  /** Where the cluster is, for `meridian`. */
+  async #writeState(): Promise<void> {
+    const { url, redisUrl, redisPrefix } = this;
+    const nodes = Object.fromEntries([...this.#nodes].map(([nodeId, { child }]) => [nodeId, child.pid]));
+    const state = JSON.stringify({ url, redisUrl, redisPrefix, pid: process.pid, nodes }, null, 2);
+    await writeFile(join(this.dataDir, 'cluster.json'), `${state}\n`);
   }
 }
 
