@@ -46,6 +46,8 @@ export const cluster: Dashboard = {
     time('Placement decisions by reason', [rate('meridian_placement_decisions_total', ['reason'])], { unit: 'ops' }),
     time('Places asked for, by outcome', [rate('meridian_admissions_total', ['outcome'])], { unit: 'ops' }),
     time('Connections by outcome', [rate('meridian_attaches_total', ['outcome'])], { unit: 'ops' }),
+    time('Lost connections that came back, by outcome', [rate('meridian_resumes_total', ['outcome'])], { unit: 'ops' }),
+    time('Participants waiting to be resumed', [query('sum(meridian_participants_suspended)', 'participants')], {}),
     time('Chat lines stored', [query('sum(rate(meridian_chat_lines_stored_total[$__rate_interval]))', 'lines')], {
       unit: 'ops',
     }),
