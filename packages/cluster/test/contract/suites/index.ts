@@ -1,9 +1,11 @@
 import type { Backend } from '../../support/backend.ts';
 import { admissionSuite } from './admission.ts';
+import { brokenCountsSuite } from './broken-counts.ts';
 import { chatSuite } from './chat.ts';
 import { closingSuite } from './closing.ts';
 import { expulsionSuite } from './expulsion.ts';
 import { handoverSuite } from './handover.ts';
+import { handoverModelSuite } from './handover-model.ts';
 import { inboxSuite } from './inbox.ts';
 import { leaseSuite } from './leases.ts';
 import { limitSuite } from './limits.ts';
@@ -23,6 +25,7 @@ export const suites: readonly ((backend: () => Backend) => void)[] = [
   roomSuite,
   expulsionSuite,
   handoverSuite,
+  handoverModelSuite,
   sweepSuite,
   inboxSuite,
   lockSuite,
@@ -30,6 +33,7 @@ export const suites: readonly ((backend: () => Backend) => void)[] = [
   nameSuite,
   revocationSuite,
   limitSuite,
+  brokenCountsSuite,
   closingSuite,
   modelSuite,
 ];
