@@ -22,7 +22,7 @@ const plus = (a: number | undefined, b: number | undefined) => (a === undefined 
 
 /**
  * Holds what the pages measured, what the nodes told Prometheus and what the emulator counted against each other, over the
- * measured time.
+ * measured time. What the emulator dropped between two of them is allowed for.
  */
 export function crossCheck(run: RecordedRun): CrossCheck[] {
   const { window } = run;
@@ -47,7 +47,12 @@ export function crossCheck(run: RecordedRun): CrossCheck[] {
     ] as const) {
       const server = series.increase(node, 'meridian_media_bytes_total', { leg }, window);
       if (server === undefined) continue;
-      const clients = clientsAt(node).map((client) => increaseOf(seriesOf(run, client, of, bytes), server));
+      const clients = clientsAt(node).map((client) => {
+        const counted = increaseOf(seriesOf(run, client, of, bytes), server);
+        const share = shareArrived(run, client, direction === 'sent to' ? 'up' : 'down', server);
+        // Of what a client sent, the node has what arrived; what a client has is the part that arrived of what the node sent.
+        return counted === undefined ? undefined : direction === 'sent to' ? counted * share : counted / share;
+      });
       if (clients.includes(undefined)) continue;
       compare(`media ${direction} ${node}`, sum(clients), server.by);
     }
@@ -61,6 +66,25 @@ export function crossCheck(run: RecordedRun): CrossCheck[] {
     }
   }
   return checks;
+}
+
+/** Share of the packets that the links of a client let through in a window; 1 where none were counted. */
+function shareArrived(
+  run: RecordedRun,
+  client: string,
+  way: 'up' | 'down',
+  window: { readonly fromMs: number; readonly toMs: number },
+): number {
+  const counts = run.of('links');
+  const before = counts.findLast(({ atMs }) => atMs <= window.fromMs) ?? counts[0];
+  const after = counts.find(({ atMs }) => atMs >= window.toMs) ?? counts.at(-1);
+  const route = run.header.routes.find(({ kind, from }) => kind === 'media' && from === client);
+  return (route?.[way] ?? []).reduce((share, link) => {
+    const [then, now] = [before?.links[link], after?.links[link]];
+    const offered = (now?.offered ?? 0) - (then?.offered ?? 0);
+    const delivered = (now?.delivered ?? 0) - (then?.delivered ?? 0);
+    return offered > 0 && delivered > 0 ? (share * delivered) / offered : share;
+  }, 1);
 }
 
 /**
