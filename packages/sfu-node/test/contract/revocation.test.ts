@@ -3,6 +3,7 @@ import { eventually } from '@meridian/harness';
 import { NodeId, UserId } from '@meridian/protocol';
 import type { SfuNode } from '@meridian/sfu-node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Hop } from '../../../cluster/test/support/proxy.ts';
 import { FakeMediaEngine } from '../support/fake-media.ts';
 import { roomId, TestCluster } from '../support/test-cluster.ts';
 
@@ -92,16 +93,74 @@ describe('a node that could not be told', () => {
     expect(await cluster.connect(late, old).closed).toEqual(REVOKED);
   });
 
-  test('because it was cut off from Redis ends the sessions when it is back', async () => {
+  test('because its subscription stood still reads the marks when it stands again', async () => {
     // Given somebody in a call on a node
-    const room = roomId('cut-off');
+    const room = roomId('subscription');
     const fay = await cluster.join(node, ams, room, { userId: 'u-fay', ver: 1 });
 
-    // When Redis throws its connections out while the user logs out everywhere, and nobody tells the node
+    // When Redis throws its subscribers out while the user logs out everywhere, and nobody tells the node
     await cluster.cluster.revocations.add([{ userId: user('u-fay'), ver: 2 }], KEEP_MS);
     await cluster.redis.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
 
     // Then the node reads the mark by itself
     expect(await fay.client.closed).toEqual(REVOKED);
+  });
+
+  test('because what is published does not reach it looks at the marks from time to time', async () => {
+    const hop = await Hop.open(cluster.redis.port);
+    try {
+      const deaf = await cluster.startNode('deaf-1', {
+        media: new FakeMediaEngine(),
+        env: { MERIDIAN_REDIS_URL: hop.url },
+      });
+      const gus = await cluster.join(deaf, 'deaf-1', roomId('deaf'), { userId: 'u-gus', ver: 1 });
+      hop.loseMessages(true);
+      await cluster.cluster.revocations.add([{ userId: user('u-gus'), ver: 2 }], KEEP_MS);
+      expect(await gus.client.closed).toEqual(REVOKED);
+      await deaf.close();
+    } finally {
+      await hop.close();
+    }
+  });
+
+  test('because it was cut off for longer than its lease ends the sessions when it is back, and kicks hold as well', async () => {
+    // Given three people on a node that has its own way to Redis
+    const hop = await Hop.open(cluster.redis.port);
+    try {
+      const media = new FakeMediaEngine();
+      const far = await cluster.startNode('far-1', { media, timing: TIMING, env: { MERIDIAN_REDIS_URL: hop.url } });
+      const room = roomId('cut-off');
+      const revoked = await cluster.join(far, 'far-1', room, { userId: 'u-hal', ver: 1 });
+      const kicked = await cluster.join(far, 'far-1', room, { userId: 'u-ida', ver: 1 });
+      const stays = await cluster.join(far, 'far-1', room, { userId: 'u-jon', ver: 1 });
+
+      // When it is cut off until it has dropped out of the cluster, and meanwhile one logs out and another is kicked
+      hop.cut();
+      await eventually('the node has dropped out', async () => {
+        const nodes = await cluster.cluster.registry.list();
+        return nodes.every(({ record }) => record.nodeId !== 'far-1');
+      });
+      await cluster.cluster.revocations.add([{ userId: user('u-hal'), ver: 2 }], KEEP_MS);
+      await cluster.cluster.rooms.expel({
+        roomId: room,
+        who: { userId: user('u-ida') },
+        reason: 'kicked',
+        forMs: KEEP_MS,
+      });
+      expect([revoked, kicked, stays].map(({ client }) => client.closeInfo)).toEqual([undefined, undefined, undefined]);
+      hop.mend();
+
+      // Then both are out, on the node and in the room, and the third goes on
+      expect(await revoked.client.closed).toEqual(REVOKED);
+      await kicked.client.closed;
+      await eventually('only the third is in the room', async () => {
+        const { participants } = await cluster.cluster.rooms.snapshot(room);
+        return participants.length === 1 && participants[0]?.sessionId === stays.sessionId;
+      });
+      expect(stays.client.closeInfo).toBeUndefined();
+      await far.close();
+    } finally {
+      await hop.close();
+    }
   });
 });
