@@ -144,7 +144,7 @@ export const settings = {
   roomsPerMinute: setting(integer(1, 1_000_000), 'Rooms created per address and minute, over all instances.', {
     fallback: '120',
   }),
-  roomsPerUser: setting(integer(1, 10_000), 'Rooms that one user may own.', { fallback: '100' }),
+  roomsPerUser: setting(integer(1, 1_000), 'Rooms that one user may own.', { fallback: '100' }),
   sessionsPerMinute: setting(
     integer(1, 1_000_000),
     'Sessions that one user may ask for per minute, over all instances.',

@@ -5,22 +5,37 @@ local UNTIL, ON, COUNT = KEYS[4], KEYS[5], KEYS[6]
 local PULSE, AMNESTY = KEYS[7], KEYS[8]
 local ENTRIES = ARGV[1]
 
+-- A count that is no number is made anew from the reservations.
+local function count_reservation(node, by)
+  local count = redis.pcall('HINCRBY', COUNT, node, by)
+  if type(count) ~= 'number' then
+    count = 0
+    for _, reserved in ipairs(redis.call('HVALS', ON)) do
+      if reserved == node then count = count + 1 end
+    end
+    redis.call('HSET', COUNT, node, whole(count))
+  end
+  if count <= 0 then redis.call('HDEL', COUNT, node) end
+end
+
 local function drop_reservation(session)
   local node = redis.call('HGET', ON, session)
   if not node then return end
   redis.call('ZREM', UNTIL, session)
   redis.call('HDEL', ON, session)
-  if redis.call('HINCRBY', COUNT, node, -1) <= 0 then redis.call('HDEL', COUNT, node) end
+  count_reservation(node, -1)
 end
 
 local function prune_reservations()
   for _, session in ipairs(redis.call('ZRANGEBYSCORE', UNTIL, '-inf', whole(now))) do drop_reservation(session) end
+  -- Nothing is reserved: what stands here nevertheless is wrong, and would fill its node for ever.
+  if redis.call('EXISTS', UNTIL) == 0 then redis.call('DEL', ON, COUNT) end
 end
 
 -- All nodes fall silent together when Redis itself was away. Their entries have expired then, though they are
 -- alive: they get one lease time to come back before anybody is swept.
 local function pulse(lease)
-  local last = tonumber(redis.call('GET', PULSE) or '0')
+  local last = tonumber(redis.call('GET', PULSE) or '0') or 0
   redis.call('SET', PULSE, whole(now), 'PX', whole(lease * 100))
   if now - last > lease / 2 and redis.call('EXISTS', INDEX) == 1 then redis.call('SET', AMNESTY, '1', 'PX', whole(lease)) end
 end

@@ -13,7 +13,7 @@ local FIELDS = {
 
 -- A room starts at the time in milliseconds: later lives of the same room (also after Redis has lost
 -- everything) then have higher revisions than earlier ones, without a key that outlives the room.
-local revision = tonumber(redis.call('GET', REVISION) or now)
+local revision = tonumber(redis.call('GET', REVISION) or now) or now
 
 -- One change: the next revision, told to every node of the room.
 local function emit(event)
@@ -69,18 +69,39 @@ local function put_participant(stored)
   redis.call('HSET', PARTICIPANTS, stored.sessionId, cjson.encode(stored))
 end
 
+local function each(key, visit)
+  local all = redis.call('HGETALL', key)
+  for i = 1, #all, 2 do visit(all[i], read(key, all[i + 1])) end
+end
+
+-- What stands in NODES can be made anew from the participants.
+local function count_nodes()
+  local count = {}
+  local function add(node) count[node] = (count[node] or 0) + 1 end
+  each(PARTICIPANTS, function(_, stored)
+    if not stored then return end
+    add(stored.nodeId)
+    for _, half in ipairs(halves_of(stored)) do add(half.nodeId) end
+  end)
+  return count
+end
+
+-- By how many participants of a node there are more; a count that is no number is made anew.
+local function add_to_node(node, by)
+  local count = redis.pcall('HINCRBY', NODES, node, by)
+  if type(count) == 'number' then return count end
+  count = math.max(0, (count_nodes()[node] or 0) + math.max(by, 0))
+  redis.call('HSET', NODES, node, whole(count))
+  return count
+end
+
 local function enter(node)
-  redis.call('HINCRBY', NODES, node, 1)
+  add_to_node(node, 1)
 end
 
 -- After the events that the node shall still hear.
 local function exit(node)
-  if redis.call('HINCRBY', NODES, node, -1) <= 0 then redis.call('HDEL', NODES, node) end
-end
-
-local function each(key, visit)
-  local all = redis.call('HGETALL', key)
-  for i = 1, #all, 2 do visit(all[i], read(key, all[i + 1])) end
+  if add_to_node(node, -1) <= 0 then redis.call('HDEL', NODES, node) end
 end
 
 -- Closes producers and data producers for which `match` holds; unreadable records go with them.
@@ -228,19 +249,15 @@ end
 
 -- A participant that cannot be read would keep its room alive for ever.
 local function drop_unreadable()
-  local broken, count = false, {}
+  local broken = false
   each(PARTICIPANTS, function(session, stored)
-    if stored then
-      count[stored.nodeId] = (count[stored.nodeId] or 0) + 1
-      for _, half in ipairs(halves_of(stored)) do count[half.nodeId] = (count[half.nodeId] or 0) + 1 end
-    else
-      broken = true
-      redis.call('HDEL', PARTICIPANTS, session)
-    end
+    if stored then return end
+    broken = true
+    redis.call('HDEL', PARTICIPANTS, session)
   end)
   if broken then
     redis.call('DEL', NODES)
-    for node, participants in pairs(count) do redis.call('HSET', NODES, node, participants) end
+    for node, participants in pairs(count_nodes()) do redis.call('HSET', NODES, node, participants) end
     tidy()
   end
 end
