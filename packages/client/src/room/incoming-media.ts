@@ -30,6 +30,8 @@ interface Slot {
   over: boolean;
   /** Newer tracks that do not flow yet, oldest first. */
   readonly coming: Map<RemoteTrack, Coming>;
+  /** The same producer over another node, while one of two nodes is being left: which one ends first is open. */
+  readonly spare: Map<RemoteTrack, FlowProbe>;
   cancelHold: () => void;
 }
 
@@ -84,7 +86,8 @@ export class IncomingMedia {
     const key = slotOf(remote);
     const slot = this.#slots.get(key);
     if (slot === undefined) {
-      this.#slots.set(key, { shown: remote, flow, over: false, coming: new Map(), cancelHold: () => {} });
+      const [coming, spare] = [new Map<RemoteTrack, Coming>(), new Map<RemoteTrack, FlowProbe>()];
+      this.#slots.set(key, { shown: remote, flow, over: false, coming, spare, cancelHold: () => {} });
       this.#noteFlow(remote);
       events.onAdded(remote);
       return;
@@ -107,11 +110,14 @@ export class IncomingMedia {
     if (slot === undefined) return;
     slot.coming.get(remote)?.cancel();
     slot.coming.delete(remote);
+    slot.spare.delete(remote);
     if (slot.shown === remote) slot.over = true;
     if (!slot.over) return;
+    const spare = [...slot.spare.keys()].at(-1);
     const isLast = slot.coming.size === 0 && !this.#options.isSuperseded(slot.shown);
     const begun = [...slot.coming].findLast(([, { hasBegun }]) => hasBegun)?.[0];
-    if (isLast) this.#remove(key, slot);
+    if (spare !== undefined) this.#swap(key, slot, spare);
+    else if (isLast) this.#remove(key, slot);
     else if (begun !== undefined) this.#swap(key, slot, begun);
     else if (slot.shown === remote) this.#hold(key, slot);
   }
@@ -140,23 +146,31 @@ export class IncomingMedia {
         cancel();
         slot.coming.delete(remote);
       }
+      for (const remote of [...slot.spare.keys()]) if (!flowing.includes(remote)) slot.spare.delete(remote);
       if (flowing.includes(slot.shown)) continue;
-      const newest = [...slot.coming.keys()].at(-1);
+      slot.over = true;
+      const newest = [...slot.coming.keys(), ...slot.spare.keys()].at(-1);
       if (newest === undefined) this.#remove(key, slot);
       else this.#swap(key, slot, newest);
     }
   }
 
   #swap(key: SlotKey, slot: Slot, after: RemoteTrack): void {
-    const flow = slot.coming.get(after)?.flow;
+    const flow = slot.coming.get(after)?.flow ?? slot.spare.get(after);
     if (this.#slots.get(key) !== slot || flow === undefined) return;
-    for (const [older, { cancel }] of [...slot.coming]) {
-      cancel();
+    const before = slot.shown;
+    const left: [RemoteTrack, FlowProbe][] = slot.over ? [...slot.spare] : [...slot.spare, [before, slot.flow]];
+    for (const [older, coming] of slot.coming.has(after) ? [...slot.coming] : []) {
+      coming.cancel();
       slot.coming.delete(older);
       if (older === after) break;
+      left.push([older, coming.flow]);
+    }
+    slot.spare.clear();
+    for (const [remote, itsFlow] of left) {
+      if (remote !== after && remote.producerId === after.producerId) slot.spare.set(remote, itsFlow);
     }
     slot.cancelHold();
-    const before = slot.shown;
     slot.shown = after;
     slot.flow = flow;
     slot.over = false;
@@ -180,6 +194,7 @@ export class IncomingMedia {
     slot.cancelHold();
     for (const { cancel } of slot.coming.values()) cancel();
     slot.coming.clear();
+    slot.spare.clear();
     this.#options.events.onRemoved(slot.shown);
   }
 

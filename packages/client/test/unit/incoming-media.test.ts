@@ -196,3 +196,47 @@ describe('what is published no more', () => {
     expect(stage.told).toEqual(['+p1', 'p1>p1', '-p1']);
   });
 });
+
+describe('the same producer over two nodes, of which one is being left', () => {
+  it('goes on over the one that stays, whichever of them flowed first', () => {
+    for (const first of ['stays', 'leaves'] as const) {
+      const stage = new Stage();
+      const old = stage.add(stage.remote('p1'));
+      const tracks = { stays: stage.remote('p2'), leaves: stage.remote('p2') };
+      const second = first === 'stays' ? 'leaves' : 'stays';
+      stage.add(tracks[first]);
+      stage.add(tracks[second]);
+
+      // The later one wins, and the other one counts no more as older.
+      stage.flow(tracks[second], 'begun', 'steady');
+      stage.incoming.drop(old);
+      stage.incoming.drop(tracks.leaves);
+
+      expect(stage.incoming.trackOf(old.sessionId, 'camera')).toBe(tracks.stays);
+      expect(stage.told).not.toContain('-p2');
+      expect(stage.watched).toBe(0);
+    }
+  });
+
+  it('is over when neither of them is left', () => {
+    const stage = new Stage();
+    const [here, there] = [stage.add(stage.remote('p1')), stage.add(stage.remote('p1'))];
+    stage.flow(there, 'begun', 'steady');
+
+    stage.incoming.drop(here);
+    stage.incoming.drop(there);
+
+    expect(stage.incoming.trackOf(here.sessionId, 'camera')).toBeUndefined();
+    expect(stage.told).toEqual(['+p1', 'p1>p1', '-p1']);
+  });
+
+  it('goes back to the one that was shown before when the one after it ends', () => {
+    const stage = new Stage();
+    const [stays, leaves] = [stage.add(stage.remote('p1')), stage.add(stage.remote('p1'))];
+    stage.flow(leaves, 'begun', 'steady');
+
+    stage.incoming.keepOnly([stays]);
+
+    expect(stage.incoming.trackOf(stays.sessionId, 'camera')).toBe(stays);
+  });
+});
