@@ -17,6 +17,8 @@ export interface TrackToPublish {
   readonly track: MediaStreamTrack;
   readonly muted?: boolean;
   readonly videoCodec?: VideoCodec | undefined;
+  /** For a camera: false sends one layer, whatever its size; default true. */
+  readonly simulcast?: boolean | undefined;
 }
 
 export interface JoinOptions extends ContextOptions {
@@ -60,9 +62,9 @@ export async function join(url: string | URL, options: JoinOptions = {}): Promis
   watch.mark('joined');
   const { dataLabels = [], videoCodec } = options;
   const room = new Room({ context, attached, rtts, autoSubscribe, dataLabels, videoCodec, watch });
-  for (const { source, track, muted, videoCodec: own } of options.tracks ?? []) {
+  for (const { source, track, muted, videoCodec: own, simulcast } of options.tracks ?? []) {
     // A refusal shows in the publication's state; the room can be used without it.
-    room.publish(source, track, { muted: muted ?? false, videoCodec: own }).catch(() => {});
+    room.publish(source, track, { muted: muted ?? false, videoCodec: own, simulcast }).catch(() => {});
   }
   return room;
 }

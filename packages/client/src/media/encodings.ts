@@ -50,8 +50,8 @@ function layersFor(lines: number): readonly Layer[] {
 }
 
 /** How many layers a track is sent in. */
-export const layerCountOf = (source: MediaSource, track: MediaStreamTrack): number =>
-  source === 'camera' ? layersFor(linesOf(track)).length : 1;
+export const layerCountOf = (source: MediaSource, track: MediaStreamTrack, simulcast = true): number =>
+  source === 'camera' && simulcast ? layersFor(linesOf(track)).length : 1;
 
 /** Lines of a video track: its shorter side, so that a phone held upright counts like one held across. */
 export function linesOf(track: MediaStreamTrack): number {
@@ -64,15 +64,18 @@ export function linesOf(track: MediaStreamTrack): number {
 const SCREEN: Encoding = { maxBitrate: 2_500_000, maxFramerate: 15, dtx: true };
 
 /** What leaves the browser for each source in this codec. Bit rates in bit/s. */
-function encodingsOf(source: MediaSource, codec: VideoCodec, lines: number): Encoding[] | undefined {
+function encodingsOf(source: MediaSource, codec: VideoCodec, lines: number, inLayers: boolean): Encoding[] | undefined {
   switch (source) {
-    case 'camera':
-      if (codec === 'vp9') return [svc(layersFor(lines))];
+    case 'camera': {
+      const worth = layersFor(lines);
+      const layers = inLayers ? worth : worth.slice(-1);
+      if (codec === 'vp9') return [svc(layers)];
       // mediasoup takes no AV1 simulcast, and does not hand browsers the dependency descriptor, without
       // which they cannot put a picture of several spatial layers together: temporal layers only.
-      if (codec === 'av1') return [svc(layersFor(lines).slice(-1))];
+      if (codec === 'av1') return [svc(layers.slice(-1))];
       // Encoders of H.264, most of them in hardware, know no temporal layers.
-      return simulcast(layersFor(lines), codec === 'h264' ? 'L1T1' : 'L1T3');
+      return simulcast(layers, codec === 'h264' ? 'L1T1' : 'L1T3');
+    }
     case 'screen':
       return [isScalable(codec) ? { ...SCREEN, scalabilityMode: 'L1T3' } : { ...SCREEN }];
     case 'microphone':
@@ -107,18 +110,20 @@ export interface Sending {
  * gives way to VP8 and its simulcast.
  * @param device what both the device and the router can do
  * @param lines of the picture; small ones are sent in fewer layers
+ * @param inLayers false: in one layer whatever its size
  */
 export function sendingOf(
   source: MediaSource,
   wanted: VideoCodec,
   device: types.RtpCapabilities,
   lines = FULL_LINES,
+  inLayers = true,
 ): Sending {
   const find = (mimeType: string) => device.codecs?.find((codec) => codec.mimeType.toLowerCase() === mimeType);
   const video = source === 'camera' || source === 'screen';
   const chosen = video ? find(`video/${wanted}`) : undefined;
   const codec = chosen ?? find(video ? `video/${DEFAULT_VIDEO_CODEC}` : 'audio/opus');
-  const encodings = encodingsOf(source, chosen === undefined ? DEFAULT_VIDEO_CODEC : wanted, lines);
+  const encodings = encodingsOf(source, chosen === undefined ? DEFAULT_VIDEO_CODEC : wanted, lines, inLayers);
   return { ...(codec === undefined ? {} : { codec }), ...(encodings === undefined ? {} : { encodings }) };
 }
 

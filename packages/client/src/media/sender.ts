@@ -11,6 +11,8 @@ export interface Outgoing {
   readonly producerId: ProducerId;
   /** Spatial layers of a camera. */
   readonly layers: number;
+  /** False: it was asked to be sent in one. */
+  readonly simulcast: boolean;
 }
 
 /** Rides in mediasoup-client's `appData` from `produce()` to its event. */
@@ -65,13 +67,19 @@ export class Sender {
     {
       paused,
       videoCodec = DEFAULT_VIDEO_CODEC,
+      simulcast = true,
       replaces,
-    }: { paused: boolean; videoCodec?: VideoCodec | undefined; replaces?: ProducerId | undefined },
+    }: {
+      paused: boolean;
+      videoCodec?: VideoCodec | undefined;
+      simulcast?: boolean;
+      replaces?: ProducerId | undefined;
+    },
   ): Promise<Outgoing> {
     const { device } = this.#options;
     const producer = await this.transport.produce({
       track,
-      ...sendingOf(source, videoCodec, device.sendRtpCapabilities, linesOf(track)),
+      ...sendingOf(source, videoCodec, device.sendRtpCapabilities, linesOf(track), simulcast),
       codecOptions: codecOptionsOf(source),
       stopTracks: false,
       disableTrackOnPause: false,
@@ -81,7 +89,7 @@ export class Sender {
       const producerId = await this.#paid(this.#producerIds, producer.id);
       if (this.transport.closed) throw new ClientError('connection-lost');
       if (paused) producer.pause();
-      const outgoing = { source, producer, producerId, layers: layerCountOf(source, track) };
+      const outgoing = { source, producer, producerId, layers: layerCountOf(source, track, simulcast), simulcast };
       this.#outgoing.set(source, outgoing);
       return outgoing;
     } catch (error) {
@@ -109,7 +117,8 @@ export class Sender {
 
   /** May this track take the place of the one before, or is its picture worth more or fewer layers? */
   canReplace(source: MediaSource, track: MediaStreamTrack): boolean {
-    return layerCountOf(source, track) === this.#get(source).layers;
+    const { layers, simulcast } = this.#get(source);
+    return layerCountOf(source, track, simulcast) === layers;
   }
 
   /** @throws ClientError `not-published` */

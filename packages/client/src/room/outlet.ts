@@ -7,6 +7,7 @@ export interface Wanted {
   readonly track: MediaStreamTrack | null;
   readonly muted: boolean;
   readonly videoCodec: VideoCodec | undefined;
+  readonly simulcast: boolean;
 }
 
 export interface OutletOptions {
@@ -82,10 +83,11 @@ export class Outlet {
       this.#sent.delete(source);
       return true;
     }
-    const { track, muted, videoCodec } = wanted;
+    const { track, muted, videoCodec, simulcast } = wanted;
     if (sent === undefined || sender.outgoing(source) === undefined) {
       if (track === null || track.readyState === 'ended') return false;
-      await sender.publish(source, track, { paused: muted, videoCodec, replaces: this.#options.replaces(source) });
+      const replaces = this.#options.replaces(source);
+      await sender.publish(source, track, { paused: muted, videoCodec, simulcast, replaces });
       this.#sent.set(source, { track, muted });
       return true;
     }

@@ -23,6 +23,8 @@ export interface PublishOptions {
    * layers in it (SVC), the others as simulcast. Where the browser cannot send it: VP8.
    */
   readonly videoCodec?: VideoCodec | undefined;
+  /** For a camera: false sends one layer, whatever its size; default true. */
+  readonly simulcast?: boolean | undefined;
 }
 
 interface Entry {
@@ -31,6 +33,7 @@ interface Entry {
   muted: boolean;
   stopTrack: boolean;
   videoCodec: VideoCodec | undefined;
+  simulcast: boolean;
   failed: boolean;
   forgetTrack: () => void;
 }
@@ -131,6 +134,7 @@ export class Publications {
     entry.muted = options.muted ?? false;
     entry.stopTrack = options.stopTrack ?? true;
     entry.videoCodec = options.videoCodec ?? this.#videoCodec;
+    entry.simulcast = options.simulcast ?? true;
     entry.failed = false;
     this.#setTrack(entry, track);
     await this.#sync(source);
@@ -176,6 +180,7 @@ export class Publications {
       muted: false,
       stopTrack: true,
       videoCodec: undefined,
+      simulcast: true,
       failed: false,
       forgetTrack: () => {},
     };

@@ -65,6 +65,22 @@ describe('what a camera sends', () => {
     expect(sendingOf('camera', 'vp9', everything, lines).encodings).toMatchObject([{ scalabilityMode }]);
   });
 
+  it.each(['vp8', 'vp9', 'h264'] as const)(
+    'is sent in one layer of full size in %s when no layers are wanted',
+    (codec) => {
+      const { encodings } = sendingOf('camera', codec, everything, 720, false);
+      expect(encodings).toHaveLength(1);
+      expect(encodings?.[0]).toMatchObject({ maxBitrate: 1_500_000 });
+      expect(encodings?.[0]?.scaleResolutionDownBy).toBeUndefined();
+      expect(encodings?.[0]?.scalabilityMode).toBe(codec === 'vp9' ? 'L1T3' : undefined);
+    },
+  );
+
+  it('names a frame rate for every layer, lest the least one hold for all', () => {
+    const { encodings } = sendingOf('camera', 'vp8', everything);
+    expect(encodings?.map((one) => one.maxFramerate)).toEqual([15, 30, 30]);
+  });
+
   it('is simulcast without temporal layers in H.264', () => {
     const { codec, encodings } = sendingOf('camera', 'h264', everything);
     expect(codec?.mimeType).toBe('video/H264');

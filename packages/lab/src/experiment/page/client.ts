@@ -63,7 +63,9 @@ export class Client {
               },
             ]
           : []),
-        ...(camera === undefined ? [] : [{ source: 'camera' as const, track: camera.track }]),
+        ...(camera === undefined
+          ? []
+          : [{ source: 'camera' as const, track: camera.track, simulcast: video?.simulcast }]),
       ],
     });
     this.#room = room;
