@@ -86,6 +86,11 @@ export const settings = {
     { fallback: '256' },
   ),
   unattachedPerAddress: setting(integer(1, 1_000_000), 'Of these, such as have no session yet.', { fallback: '64' }),
+  attemptsPerMinute: setting(
+    integer(0, 1_000_000),
+    'WebSockets that one address may open per minute; 0 for any number.',
+    { fallback: '1200' },
+  ),
   maxUnattached: setting(integer(1, 1_000_000), 'WebSockets on the node that have no session yet.', {
     fallback: '1000',
   }),

@@ -228,6 +228,7 @@ export function createNode(options: NodeOptions): SfuNodeCore {
   const gate = new Gate({
     limits: {
       connectionsPerAddress: config.connectionsPerAddress,
+      attemptsPerMinute: config.attemptsPerMinute,
       unattachedPerAddress: config.unattachedPerAddress,
       unattached: config.maxUnattached,
       attachTimeoutMs: config.attachTimeoutMs,

@@ -193,6 +193,7 @@ export class LocalCluster {
               MERIDIAN_ALLOWED_ORIGINS: '*',
               // Everybody comes from this machine here.
               MERIDIAN_CONNECTIONS_PER_ADDRESS: '0',
+              MERIDIAN_ATTEMPTS_PER_MINUTE: '0',
               MERIDIAN_UNATTACHED_PER_ADDRESS: '1000',
               MERIDIAN_WORKERS: String(options.workersPerNode ?? 1),
               MERIDIAN_RTC_LISTEN_IP: announce === '127.0.0.1' ? '127.0.0.1' : '0.0.0.0',

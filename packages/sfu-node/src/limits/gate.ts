@@ -7,12 +7,15 @@ import {
 } from '@meridian/protocol';
 import type { Cancel, Clock } from '../clock.ts';
 import type { Logger } from '../logger.ts';
+import { TokenBucket } from '../token-bucket.ts';
 import { subscriberOf } from './address.ts';
 
 export interface GateLimits {
   /** WebSockets of one address; 0 for any number. */
   readonly connectionsPerAddress: number;
-  /** Of these, such as have not attached a session yet. */
+  /** WebSockets that one address may open per minute, as many at once; 0 for any number. */
+  readonly attemptsPerMinute: number;
+  /** Of the open ones, such as have not attached a session yet. */
   readonly unattachedPerAddress: number;
   /** WebSockets on the whole node that have not attached a session yet. */
   readonly unattached: number;
@@ -42,7 +45,7 @@ export interface GateOptions {
     has(sessionId: SessionId): boolean;
     countOf(userId: UserId): number;
   };
-  /** Sessions whose last address is remembered. */
+  /** Sessions whose last address, and addresses whose last attempts, are remembered. */
   readonly mostAddresses?: number;
 }
 
@@ -58,6 +61,17 @@ export interface Visit {
   left(): void;
 }
 
+const MOST_ADDRESSES = 50_000;
+
+/** Puts an entry last, and forgets the first one when there are too many. */
+function remember<K, V>(entries: Map<K, V>, key: K, value: V, most: number): void {
+  entries.delete(key);
+  entries.set(key, value);
+  if (entries.size <= most) return;
+  const [oldest] = entries.keys();
+  if (oldest !== undefined) entries.delete(oldest);
+}
+
 interface Counts {
   open: number;
   unattached: number;
@@ -68,6 +82,8 @@ export class Gate {
   readonly #options: GateOptions;
   readonly #byAddress = new Map<string, Counts>();
   readonly #lastAddress = new Map<SessionId, string>();
+  /** In order of their last attempt. */
+  readonly #attempts = new Map<string, TokenBucket>();
   #unattached = 0;
 
   constructor(options: GateOptions) {
@@ -86,11 +102,13 @@ export class Gate {
 
   /**
    * A WebSocket has come. `onLate` is called when it has not attached in time.
-   * @throws MeridianError `too-many-connections`
+   * @throws MeridianError `too-many-connections`, `rate-limited`
    */
   enter(address: string, onLate: (error: MeridianError) => void): Visit {
     const { limits, clock } = this.#options;
     const subscriber = subscriberOf(address);
+    const retryAfterMs = this.#attempt(subscriber);
+    if (retryAfterMs > 0) throw this.#refusal('rate-limited', { retryAfterMs });
     const counts = this.#byAddress.get(subscriber) ?? { open: 0, unattached: 0 };
     const tooMany =
       this.#unattached >= limits.unattached ||
@@ -103,6 +121,18 @@ export class Gate {
     this.#unattached += 1;
     const cancel = clock.after(limits.attachTimeoutMs, () => onLate(this.#refusal('deadline-exceeded')));
     return this.#visit(address, subscriber, counts, cancel);
+  }
+
+  /** Returns 0, or after how many milliseconds the next attempt of that address passes. */
+  #attempt(subscriber: string): number {
+    const { limits, clock, mostAddresses = MOST_ADDRESSES } = this.#options;
+    const { attemptsPerMinute } = limits;
+    if (attemptsPerMinute === 0) return 0;
+    const bucket =
+      this.#attempts.get(subscriber) ??
+      new TokenBucket({ perSecond: attemptsPerMinute / 60, burst: attemptsPerMinute }, clock.now());
+    remember(this.#attempts, subscriber, bucket, mostAddresses);
+    return bucket.take(clock.now());
   }
 
   #visit(address: string, subscriber: string, counts: Counts, cancel: Cancel): Visit {
@@ -141,7 +171,7 @@ export class Gate {
 
   /** A session token works on one node only, so this node sees every use of it. */
   #noteAddress(sessionId: SessionId, userId: UserId, address: string, subscriber: string): void {
-    const { limits, log, metrics, mostAddresses = 50_000 } = this.#options;
+    const { limits, log, metrics, mostAddresses = MOST_ADDRESSES } = this.#options;
     const before = this.#lastAddress.get(sessionId);
     if (before !== undefined && before !== subscriber) {
       const outcome = limits.pinAddress ? 'refused' : 'noticed';
@@ -152,12 +182,7 @@ export class Gate {
       );
       if (limits.pinAddress) throw this.#refusal('token-address');
     }
-    this.#lastAddress.delete(sessionId);
-    this.#lastAddress.set(sessionId, subscriber);
-    if (this.#lastAddress.size > mostAddresses) {
-      const [oldest] = this.#lastAddress.keys();
-      if (oldest !== undefined) this.#lastAddress.delete(oldest);
-    }
+    remember(this.#lastAddress, sessionId, subscriber, mostAddresses);
   }
 
   #refusal(code: ErrorCode, options: { retryAfterMs?: number } = {}): MeridianError {

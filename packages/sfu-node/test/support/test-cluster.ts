@@ -67,6 +67,9 @@ export class TestCluster {
       MERIDIAN_JWKS_URL: this.issuer.jwksUrl,
       MERIDIAN_ISSUER: ISSUER,
       MERIDIAN_HTTP_PORT: '0',
+      // All clients of a test come from one address.
+      MERIDIAN_CONNECTIONS_PER_ADDRESS: '0',
+      MERIDIAN_ATTEMPTS_PER_MINUTE: '0',
       MERIDIAN_REDIS_URL: this.redis.url,
       MERIDIAN_REDIS_PREFIX: this.prefix,
       MERIDIAN_WORKERS: '1',

@@ -15,6 +15,7 @@ function aGate(limits: Partial<GateLimits> = {}) {
   const gate = new Gate({
     limits: {
       connectionsPerAddress: 3,
+      attemptsPerMinute: 0,
       unattachedPerAddress: 2,
       unattached: 4,
       attachTimeoutMs: 1_000,
@@ -91,6 +92,22 @@ describe('connections', () => {
     enter('192.0.2.3');
     expect(gate.unattached).toBe(4);
     expect(codeOf(() => enter('192.0.2.4'))).toBe('too-many-connections');
+  });
+
+  test('may be tried so often, whether they stay open or not', async () => {
+    const { clock, enter } = aGate({ attemptsPerMinute: 6 });
+    const outcomes = [];
+    for (let i = 0; i < 8; i += 1) {
+      outcomes.push(
+        codeOf(() => {
+          enter('192.0.2.1').left();
+        }),
+      );
+    }
+    expect(outcomes).toEqual([...Array(6).fill('allowed'), 'rate-limited', 'rate-limited']);
+    expect(codeOf(() => enter('192.0.2.2'))).toBe('allowed');
+    await clock.pass(10_000);
+    expect(codeOf(() => enter('192.0.2.1'))).toBe('allowed');
   });
 
   test('have so much time to attach', async () => {
