@@ -370,7 +370,7 @@ export class Upkeep {
           host.onReconnecting(waiting);
         },
         onGivenUp: () => {
-          old.retire(cause);
+          old.retire(new ClientError('connection-lost', { cause }));
           this.#stale = old;
           host.onDetached();
         },

@@ -201,7 +201,7 @@ describe('whatever is lost, resumed, asked and said in whatever order', () => {
         expect(runtime.pending).toBe(0);
         expect(cluster.connections.filter((one) => one.isOpen)).toEqual([]);
       }),
-      { numRuns: 60, endOnFailure: false },
+      { numRuns: 100, endOnFailure: false },
     );
   }, 120_000);
 });

@@ -250,6 +250,64 @@ describe('a lost WebSocket', () => {
   });
 });
 
+describe('a new join after a loss', () => {
+  it('takes requests along that no node can have seen', async () => {
+    media.lives = false;
+    stage.cluster.dead.add('ams-1');
+    stage.cluster.answers.set('send-chat', (data) => ({
+      message: chatLine('own', 50, { text: (data as { text: string }).text }),
+    }));
+    stage.cluster.connection.end(1006);
+    const sending = room.chat.send('in between');
+    await stage.runtime.advance(1_000);
+    await expect(sending).resolves.toMatchObject({ id: 'own' });
+    expect(stage.cluster.connection.nodeId).toBe('sin-1');
+    expect(stage.cluster.connection.of('send-chat')).toEqual([{ text: 'in between' }]);
+  });
+
+  it('fails requests that the node may have seen: they could be there twice', async () => {
+    stage.cluster.connection.hold = true;
+    const failure = expect(room.chat.send('perhaps')).rejects.toMatchObject({ code: 'connection-lost' });
+    await settle();
+    stage.cluster.connection.attachment.gone = true;
+    stage.cluster.connection.end(1006);
+    await stage.runtime.advance(0);
+    await failure;
+  });
+
+  it('goes by round trip times that are measured anew when the old ones are old or of another network', async () => {
+    const looks = () => stage.runtime.calls.filter((call) => call === 'GET /v1/nodes').length;
+    const rejoin = async () => {
+      stage.cluster.connection.attachment.gone = true;
+      stage.cluster.connection.end(1006);
+      await stage.runtime.advance(1_000);
+      media.setState('connected');
+      expect(room.phase).toEqual({ name: 'connected' });
+    };
+    expect(looks()).toBe(1);
+    await rejoin();
+    expect(looks()).toBe(1);
+    await stage.runtime.advance(180_000);
+    await rejoin();
+    expect(looks()).toBe(2);
+    stage.runtime.changeNetwork();
+    await settle();
+    await rejoin();
+    expect(looks()).toBe(3);
+  });
+
+  it('does not wait long for measurements', async () => {
+    stage.runtime.changeNetwork();
+    await settle();
+    stage.cluster.http.set('GET /v1/nodes', () => new Promise(() => {}));
+    stage.cluster.connection.attachment.gone = true;
+    stage.cluster.connection.end(1006);
+    await stage.runtime.advance(700);
+    expect(stage.cluster.sessionRequests).toHaveLength(2);
+    expect(stage.cluster.sessionRequests[1]).toMatchObject({ rtts: expect.arrayContaining([expect.anything()]) });
+  });
+});
+
 describe('the session token', () => {
   it('is the newest that the node has sent: for a resume, a rejoin, and the page after this one', async () => {
     stage.cluster.connection.notify('session-token', { sessionToken: 'newer.s-1', expiresAtMs: 99 });
