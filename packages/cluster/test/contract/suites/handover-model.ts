@@ -38,10 +38,11 @@ type Step =
   | { readonly step: 'crash'; readonly node: number }
   | { readonly step: 'lose'; readonly order: readonly number[] };
 
-const who = fc.integer({ min: 0, max: PEOPLE - 1 });
+/** Mostly the same one, so that a few steps make a story. */
+const who = fc.constantFrom(0, 0, 0, 0, 1);
 const node = fc.integer({ min: 0, max: NODES.length - 1 });
 /** How many attachments ago: 0 is the newest. */
-const ago = fc.constantFrom(0, 0, 0, 1, 1, 2);
+const ago = fc.constantFrom(0, 0, 0, 0, 1, 1, 2);
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 6,
@@ -53,7 +54,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       step: fc.constant('leave'),
       who,
       ago,
-      reason: fc.constantFrom<EndReason>('left', 'moved', 'transport-failed', 'kicked'),
+      reason: fc.constantFrom<EndReason>('left', 'moved', 'moved', 'transport-failed'),
     }),
   },
   { weight: 5, arbitrary: fc.record({ step: fc.constant('publish'), who, ago, replaces: fc.boolean() }) },
@@ -209,12 +210,12 @@ class Run {
 const held = ({ nodeId, epoch }: SessionLease): Held => ({ nodeId, epoch });
 
 export function handoverModelSuite(backend: () => Backend): void {
-  const runs = () => (backend().kind === 'single' ? 100 : 30);
+  const runs = () => (backend().kind === 'single' ? 200 : 40);
 
   describe('moves in any order, with crashes, late words and a Redis that forgets', () => {
     it('leave everybody once where the model says, with the streams that it says', async () => {
       await fc.assert(
-        fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), async (steps) => {
+        fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 50 }), async (steps) => {
           const world = new World(backend());
           try {
             const run = new Run(world, await world.open());
