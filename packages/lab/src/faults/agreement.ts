@@ -101,7 +101,12 @@ async function relayHalves(stage: Stage): Promise<Map<string, readonly Half[]>> 
   }
 }
 
-/** Everybody sees exactly everybody, and the last half second brought a picture and a sound of each other. */
+/** Time without a new picture or sound after which somebody counts as not seen or heard. Milliseconds. */
+const STALE_MS = 1_000;
+/** An agreement has to last: right after a fault nobody has noticed anything yet. Milliseconds. */
+const LASTING_MS = 2_000;
+
+/** Everybody sees exactly everybody, and a picture and a sound of each came just now. */
 async function pageProblems(call: Call): Promise<string[]> {
   const found: string[] = [];
   const recordings = await call.recordings();
@@ -114,9 +119,9 @@ async function pageProblems(call: Call): Promise<string[]> {
     for (const [index, name] of NAMES.entries()) {
       if (name === viewer) continue;
       const frames = framesOf(recording.frames, name);
-      if (recording.now - (frames.at(-1) ?? 0) > 500) found.push(`${viewer} does not see ${name} move`);
+      if (recording.now - (frames.at(-1) ?? 0) > STALE_MS) found.push(`${viewer} does not see ${name} move`);
       const heardUntil = recording.heard[String(TONES_HZ[index])]?.at(-1)?.[1] ?? 0;
-      if (recording.now - heardUntil > 500) found.push(`${viewer} does not hear ${name}`);
+      if (recording.now - heardUntil > STALE_MS) found.push(`${viewer} does not hear ${name}`);
     }
   }
   return found;
@@ -152,16 +157,23 @@ export function metricOf(text: string, name: string): number {
     .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
 }
 
-/** Waits until nothing disagrees any more. @returns how long that took, and what is left of it at the end */
+/**
+ * Waits until nothing disagrees any more, for two seconds on end.
+ * @returns how long it took to the beginning of that, and what still disagrees when the time is over
+ */
 export async function untilAgreed(
   look: () => Promise<string[]>,
   withinMs: number,
 ): Promise<{ afterMs: number; problems: string[] }> {
   const startedMs = nowMs();
+  let agreedMs: number | undefined;
   for (;;) {
+    const lookedMs = nowMs();
     const problems = await look().catch((error: unknown) => [`could not be looked at: ${String(error)}`]);
-    const afterMs = nowMs() - startedMs;
-    if (problems.length === 0 || afterMs > withinMs) return { afterMs, problems };
+    if (problems.length > 0) agreedMs = undefined;
+    else agreedMs ??= lookedMs;
+    if (agreedMs !== undefined && nowMs() - agreedMs >= LASTING_MS) return { afterMs: agreedMs - startedMs, problems };
+    if (agreedMs === undefined && nowMs() - startedMs > withinMs) return { afterMs: nowMs() - startedMs, problems };
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }

@@ -69,10 +69,11 @@ export async function runFault(fault: Fault, call: Call, run: number, options: S
   const struck = await fault.strike(call, options);
   const { faultMs, mendedMs, victims } = struck;
   options.say(`struck (${victims.join(', ') || 'nobody'} hit), waiting until all agrees`);
+  const lookingMs = nowMs();
   const settled = await untilAgreed(() => disagreements(call), AGREED_WITHIN_MS);
-  const agreedMs = nowMs();
+  const agreedMs = lookingMs + settled.afterMs;
   const recordings = await call.recordings();
-  const window = { fromMs: faultMs - BEFORE_MS, faultMs, untilMs: agreedMs };
+  const window = { fromMs: faultMs - BEFORE_MS, faultMs, untilMs: nowMs() };
   const directions = NAMES.flatMap((viewer) =>
     NAMES.filter((of) => of !== viewer).map((of) => {
       const recording = recordings.get(viewer);
