@@ -80,6 +80,7 @@ export class LocalParticipant {
   readonly #dataConsumers = new Map<DataConsumerId, DataProducerId>();
   readonly #undo: Cancel[] = [];
   readonly #joinedAtMs: number;
+  readonly #health: TransportHealth;
   /** Of the attachment that joined: what is said of it or of a later one concerns this participant. */
   readonly #firstEpoch: Epoch;
   #self: Participant;
@@ -98,6 +99,11 @@ export class LocalParticipant {
     this.room = options.room;
     this.published = new Published();
     this.#joinedAtMs = options.clock.now();
+    this.#health = new TransportHealth({
+      clock: options.clock,
+      graceMs: options.transportGraceMs,
+      onDead: () => options.onMediaEnded('transport-failed'),
+    });
     this.subscriptions = this.#mediaSubscriptions();
     this.dataSubscriptions = this.#dataSubscriptions();
     this.#listen();
@@ -132,6 +138,8 @@ export class LocalParticipant {
   /** A newer connection goes on with it. */
   resumed(epoch: Epoch): void {
     this.#self = { ...this.#self, epoch, connection: 'connected' };
+    // Without a connection nobody could restart ICE.
+    this.#health.renew();
   }
 
   /** How the others see its connection. */
@@ -319,12 +327,8 @@ export class LocalParticipant {
   }
 
   #listen(): void {
-    const { media, clock, transportGraceMs, onMediaEnded, onProducerEnded, onDataProducerEnded } = this.#options;
-    const health = new TransportHealth({
-      clock,
-      graceMs: transportGraceMs,
-      onDead: () => onMediaEnded('transport-failed'),
-    });
+    const { media, onMediaEnded, onProducerEnded, onDataProducerEnded } = this.#options;
+    const health = this.#health;
     this.#undo.push(
       () => health.close(),
       media.on('transport-state', ({ transport, state }) => health.update(transport, state)),

@@ -49,6 +49,13 @@ export class TransportHealth {
     }
   }
 
+  /** An interruption may last so long from now on: who could do nothing about it until now can. */
+  renew(): void {
+    if (this.#cancelGrace === undefined || this.#closed) return;
+    this.#cancelGrace();
+    this.#cancelGrace = this.#options.clock.after(this.#options.graceMs, () => this.#dead());
+  }
+
   close(): void {
     this.#closed = true;
     this.#cancelGrace?.();

@@ -6,7 +6,7 @@ export interface AnswersOptions {
 }
 
 export type Asked =
-  /** Never seen: it is running from now on. */
+  /** Never seen. */
   | { readonly state: 'new' }
   | { readonly state: 'running' }
   | { readonly state: 'answered'; readonly frame: string }
@@ -39,9 +39,12 @@ export class Answers {
     const answer = this.#answers.get(id);
     if (answer !== undefined) return { state: 'answered', frame: answer.frame };
     if (this.#running.has(id)) return { state: 'running' };
-    if (id <= this.#forgottenUpTo) return { state: 'forgotten' };
+    return { state: id <= this.#forgottenUpTo ? 'forgotten' : 'new' };
+  }
+
+  /** A new one is running from now on. */
+  begin(id: number): void {
     this.#running.add(id);
-    return { state: 'new' };
   }
 
   /** @param seq number of the last notification before the answer */

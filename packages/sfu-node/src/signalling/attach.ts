@@ -226,7 +226,11 @@ export class Attachments {
     const { config, clock, metrics } = services;
     const dialogue = new Dialogue({
       clock,
-      limits: { maxInFlight: config.maxInFlight, keepBytes: config.resumeBufferBytes },
+      limits: {
+        maxInFlight: config.maxInFlight,
+        // Nothing is kept for a resume that cannot be.
+        keepBytes: config.resumeWindowMs === 0 ? 0 : config.resumeBufferBytes,
+      },
       observer: metrics,
       prepare: (method, data) =>
         prepareRequest(method, data, () => {

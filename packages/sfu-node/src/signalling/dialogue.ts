@@ -1,4 +1,5 @@
 import {
+  assertNever,
   type Epoch,
   type ErrorCode,
   isRequestMethod,
@@ -146,11 +147,6 @@ export class Dialogue {
       this.refuse(id, new MeridianError('unknown-message'));
       return;
     }
-    if (this.#lanes.size >= limits.maxInFlight) {
-      observer.rateLimited();
-      this.refuse(id, new MeridianError('rate-limited', { message: 'Too many requests are under way.' }));
-      return;
-    }
     const asked = this.#answers.ask(id);
     switch (asked.state) {
       case 'running':
@@ -166,7 +162,15 @@ export class Dialogue {
         return;
       case 'new':
         break;
+      default:
+        assertNever(asked);
     }
+    if (this.#lanes.size >= limits.maxInFlight) {
+      observer.rateLimited();
+      this.refuse(id, new MeridianError('rate-limited', { message: 'Too many requests are under way.' }));
+      return;
+    }
+    this.#answers.begin(id);
     const startedMs = clock.now();
     const after: (() => void)[] = [];
     try {

@@ -210,6 +210,21 @@ describe('a dialogue', () => {
     expect(runs).toHaveLength(2);
   });
 
+  test('what runs or was answered is no further request, however many are under way', async () => {
+    const { one, line, runs, gates } = dialogue({ maxInFlight: 1 });
+    void one.request(1, 'send-chat', {});
+    await settle();
+    gates[0]?.resolve({});
+    await settle();
+    void one.request(2, 'send-chat', {});
+    void one.request(2, 'send-chat', {});
+    void one.request(1, 'send-chat', {});
+    await settle();
+    expect(line.of('err')).toEqual([]);
+    expect(line.of('res').map((frame) => frame.id)).toEqual([1, 1]);
+    expect(runs).toHaveLength(2);
+  });
+
   test('a closed one says nothing and runs nothing', async () => {
     const { one, line, runs } = dialogue();
     one.close();

@@ -35,4 +35,21 @@ describe('the health of two transports', () => {
     expect(deaths).toBe(1);
     expect(clock.pending).toBe(0);
   });
+
+  test('an interruption may last as long again once the connection is resumed', async () => {
+    const clock = new FakeClock();
+    let deaths = 0;
+    const health = new TransportHealth({ clock, graceMs: 1_000, onDead: () => deaths++ });
+    health.renew();
+    expect(clock.pending).toBe(0);
+    health.update('send', 'disconnected');
+    await clock.pass(900);
+    health.renew();
+    await clock.pass(999);
+    expect(deaths).toBe(0);
+    await clock.pass(1);
+    expect(deaths).toBe(1);
+    health.renew();
+    expect(clock.pending).toBe(0);
+  });
 });
