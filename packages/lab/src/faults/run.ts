@@ -1,7 +1,7 @@
 import { disagreements, framesOf, untilAgreed } from './agreement.ts';
 import { type Call, NAMES, nowMs } from './call.ts';
 import type { Check, Fault, StrikeOptions } from './fault.ts';
-import { type Outage, outageOfFrames, outageOfSound } from './gaps.ts';
+import { type Outage, outageOfFrames, outageOfSound, type Window } from './gaps.ts';
 import { type Recording, TONES_HZ } from './recorder.ts';
 
 /** What one person missed of another. */
@@ -73,17 +73,14 @@ export async function runFault(fault: Fault, call: Call, run: number, options: S
   const settled = await untilAgreed(() => disagreements(call), AGREED_WITHIN_MS);
   const agreedMs = lookingMs + settled.afterMs;
   const recordings = await call.recordings();
-  const window = { fromMs: faultMs - BEFORE_MS, faultMs, untilMs: nowMs() };
   const directions = NAMES.flatMap((viewer) =>
     NAMES.filter((of) => of !== viewer).map((of) => {
       const recording = recordings.get(viewer);
-      return {
-        viewer,
-        of,
-        hit: victims.includes(viewer) || victims.includes(of),
-        video: recording === undefined ? null : outageOfFrames(framesOf(recording.frames, of), window),
-        audio: recording === undefined ? null : outageOfSound(spellsOf(recording, of), window),
-      };
+      const measured =
+        recording === undefined
+          ? { video: null, audio: null }
+          : outages(recording, of, { fromMs: faultMs - BEFORE_MS, faultMs, untilMs: recording.now });
+      return { viewer, of, hit: victims.includes(viewer) || victims.includes(of), ...measured };
     }),
   );
   const checks: Check[] = [
@@ -105,6 +102,11 @@ export async function runFault(fault: Fault, call: Call, run: number, options: S
     checks,
   };
 }
+
+const outages = (recording: Recording, of: string, window: Window): Pick<Direction, 'video' | 'audio'> => ({
+  video: outageOfFrames(framesOf(recording.frames, of), window),
+  audio: outageOfSound(spellsOf(recording, of), window),
+});
 
 const spellsOf = (recording: Recording, name: string): readonly (readonly [number, number])[] =>
   recording.heard[String(TONES_HZ[NAMES.indexOf(name)])] ?? [];
