@@ -28,9 +28,17 @@ const COMMANDS: Readonly<Record<string, Subcommand>> = {
     help: 'break real things in a live call and measure who missed what',
     run: async (args) => (await import('./faults/command.ts')).faults(args),
   },
+  'fuzz': {
+    help: 'mutated frames, tokens, bus messages and records against a running cluster',
+    run: async (args) => (await import('./fuzz/command.ts')).fuzzCommand(args),
+  },
   'model': {
     help: 'random sequences of joins, kicks, crashes, lost messages against a model',
     run: async (args) => (await import('./model/command.ts')).model(args),
+  },
+  'soak': {
+    help: 'churn over three nodes: does anything grow that should not?',
+    run: async (args) => (await import('./soak/command.ts')).soakCommand(args),
   },
   'wan-validate': {
     help: 'measure the WAN emulator against what was asked of it',

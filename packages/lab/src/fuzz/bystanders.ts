@@ -1,0 +1,101 @@
+import { readFileSync } from 'node:fs';
+import { eventually } from '@meridian/harness';
+import { type Heard, heardAs } from '../light/light-connection.ts';
+import { LightPeer } from '../light/light-peer.ts';
+import type { LocalCluster } from '../local-cluster/index.ts';
+import type { Tally } from './tally.ts';
+
+/** Media that stands still for so long was disturbed, milliseconds. */
+const STILL_MS = 4_000;
+const LOOK_MS = 500;
+
+/** People in calls of their own while others send garbage: none of them may notice. */
+export class Bystanders {
+  readonly #peers: readonly LightPeer[];
+  readonly #tally: Tally;
+  readonly #seen = new Map<string, { count: number; atMs: number }>();
+  readonly #timer: NodeJS.Timeout;
+
+  private constructor(peers: readonly LightPeer[], tally: Tally) {
+    this.#peers = peers;
+    this.#tally = tally;
+    this.#timer = setInterval(() => this.#look(), LOOK_MS);
+  }
+
+  /** Two in each room, on different nodes; they send and receive audio and video before this resolves. */
+  static async start(options: {
+    url: string;
+    rooms: readonly string[];
+    regions: readonly [string, string];
+    tally: Tally;
+  }): Promise<Bystanders> {
+    const { url, rooms, regions, tally } = options;
+    const peers: LightPeer[] = [];
+    const known = new Set<string>();
+    for (const room of rooms) {
+      for (const region of regions) {
+        const name = `Bystander ${peers.length + 1}`;
+        const onHeard = (heard: Heard) => {
+          const left = heardAs('participant-left', heard)?.sessionId;
+          if (left !== undefined && known.has(left)) tally.violation(`${name} was told that ${left} has left`);
+          if (heardAs('session-ended', heard) !== undefined) tally.violation(`${name} was put out of the room`);
+        };
+        const peer = await LightPeer.join({ url, room, region, name, onHeard });
+        await peer.publish(['audio', 'video']);
+        peers.push(peer);
+        known.add(peer.sessionId);
+      }
+    }
+    for (const peer of peers) {
+      await eventually('a bystander has what the other one sends', () => peer.consumers.size >= 2);
+      await peer.receive();
+    }
+    await eventually('media flows between the bystanders', () => peers.every(({ received }) => received.size >= 2));
+    return new Bystanders(peers, tally);
+  }
+
+  /** Packets that came to each of them. */
+  get packets(): number[] {
+    return this.#peers.map((peer) => peer.receivedPackets);
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await Promise.all(this.#peers.map((peer) => peer.leave()));
+  }
+
+  #look(): void {
+    const now = performance.now();
+    for (const [index, peer] of this.#peers.entries()) {
+      if (!peer.connected)
+        this.#tally.violation(`bystander ${index + 1} has lost its connection: ${peer.lost ?? 'closed'}`);
+      for (const [producerId, count] of peer.received) {
+        const key = `${index} ${producerId}`;
+        const seen = this.#seen.get(key);
+        if (seen === undefined || seen.count !== count) this.#seen.set(key, { count, atMs: now });
+        else if (now - seen.atMs > STILL_MS) {
+          this.#tally.violation(`bystander ${index + 1} received nothing for ${Math.round(now - seen.atMs)} ms`);
+          this.#seen.set(key, { count, atMs: now });
+        }
+      }
+    }
+  }
+}
+
+export interface MemorySample {
+  readonly name: string;
+  readonly rssMiB: number;
+}
+
+/** Resident memory of each process of the cluster; tells of those that have ended. */
+export function memoryOf(cluster: LocalCluster, tally: Tally): MemorySample[] {
+  const children = [cluster.sessionApi, ...[...cluster.nodes.values()].map(({ child }) => child)];
+  return children.flatMap((child) => {
+    if (!child.running) {
+      tally.violation(`${child.name} has ended: ${child.lastLines.slice(-500)}`);
+      return [];
+    }
+    const kib = Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1] ?? 0);
+    return [{ name: child.name, rssMiB: Math.round(kib / 1_024) }];
+  });
+}
