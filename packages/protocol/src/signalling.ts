@@ -225,7 +225,8 @@ export type ReplyData<M extends RequestMethod> = z.output<Requests[M]['reply']>;
  * join, producers and chat lines) is not repeated to it: the reply says it.
  *
  * A resumed connection goes on counting: its `welcome` bears the number that the client named, and what it missed
- * follows. Requests that were not answered are sent again under their ids, which go on as well: the node runs none twice.
+ * follows. Requests that were not answered are sent again under their ids, which go on rising, before the first ping: the node
+ * runs none twice.
  */
 export const NOTIFICATIONS = {
   /** First on every connection: the lease is written, `POST /v1/rooms/:slug/join` may be called now. */
