@@ -57,7 +57,7 @@ const WARM_SHARE = 0.2;
 export const MOST_GROWTH_MIB = 150;
 
 /** What one slice of the work consists of, of 1,000 frames. */
-const SHARES = { garbage: 8, handshakes: 15, bus: 120, http: 25 };
+const SHARES = { garbage: 4, handshakes: 6, bus: 120, http: 10 };
 const ATTACKERS = 4;
 
 export async function fuzz({ frames, seed, say }: FuzzOptions): Promise<FuzzResult> {
@@ -75,11 +75,14 @@ export async function fuzz({ frames, seed, say }: FuzzOptions): Promise<FuzzResu
     if (near === undefined || far === undefined) throw new Error('the local cluster has too few regions');
     const [attacked, quiet, scratch] = [await createRoom(url), await createRoom(url), await createRoom(url)];
     bystanders = await Bystanders.start({ url, rooms: [attacked, quiet], regions: [near, far], tally });
+    const attacker = (name: string, region: string) =>
+      new FrameAttacker({ url, room: attacked, region, random: new Random(seed, name), tally });
     for (let index = 0; index < ATTACKERS; index += 1) {
-      const random = new Random(seed, `attacker ${index}`);
-      attackers.push(new FrameAttacker({ url, room: attacked, region: index % 2 === 0 ? near : far, random, tally }));
+      attackers.push(attacker(`attacker ${index}`, index % 2 === 0 ? near : far));
     }
     const [first] = attackers;
+    if (first === undefined) throw new Error('nobody attacks');
+    const vandal = attacker('vandal', far);
     const nodeIds = LOCAL_REGIONS.map(({ nodeId }) => nodeId);
     const random = new Random(seed, 'others');
     const started = performance.now();
@@ -89,25 +92,27 @@ export async function fuzz({ frames, seed, say }: FuzzOptions): Promise<FuzzResu
     say(`records are broken and healed, ${Math.round((performance.now() - started) / 1_000)} s`);
     let told = 0;
     while (tally.sent < frames && tally.violations.length < 20) {
-      const slice = Math.min(1_000, frames - tally.sent);
+      const slice = Math.min(frames < 100_000 ? 1_000 : 5_000, frames - tally.sent);
       const part = (share: number) => Math.ceil((slice * share) / 1_000);
       const others = SHARES.garbage + SHARES.handshakes + SHARES.bus + SHARES.http;
+      const { sessionToken, wsUrl, userToken } = first;
       await Promise.all([
-        ...attackers.map((attacker) => attacker.sendRequests(part((1_000 - others) / ATTACKERS))),
+        ...attackers.map((one) => one.sendRequests(part((1_000 - others) / ATTACKERS))),
         busMessages(part(SHARES.bus), { raw, prefix, nodeIds, random, tally }),
+        vandal.sendGarbage(part(SHARES.garbage)),
+        ...(sessionToken === undefined || wsUrl === undefined || userToken === undefined
+          ? []
+          : [
+              httpRequests(part(SHARES.http), {
+                url,
+                room: attacked,
+                tokens: [userToken, sessionToken],
+                random,
+                tally,
+              }),
+              handshakes(part(SHARES.handshakes), { wsUrl, token: sessionToken, random, tally }),
+            ]),
       ]);
-      const { sessionToken, wsUrl, userToken } = first ?? {};
-      if (sessionToken !== undefined && wsUrl !== undefined && userToken !== undefined) {
-        await httpRequests(part(SHARES.http), {
-          url,
-          room: attacked,
-          tokens: [userToken, sessionToken],
-          random,
-          tally,
-        });
-        await handshakes(part(SHARES.handshakes), { wsUrl, token: sessionToken, random, tally });
-        await attackers[1 + random.below(ATTACKERS - 1)]?.sendGarbage(part(SHARES.garbage));
-      }
       if (tally.sent >= told + frames / 20 || tally.sent >= frames) {
         told = tally.sent;
         const memory = memoryOf(cluster, tally);
@@ -120,7 +125,7 @@ export async function fuzz({ frames, seed, say }: FuzzOptions): Promise<FuzzResu
     if (frames >= 100_000) await breakRecords(records);
     return { tally, memory: memoryTable(samples, tally), bystanderPackets: bystanders.packets };
   } finally {
-    for (const attacker of attackers) attacker.close();
+    for (const one of attackers) one.close();
     await bystanders
       ?.stop()
       .catch((error: unknown) => tally.violation(`a bystander could not leave: ${String(error)}`));
