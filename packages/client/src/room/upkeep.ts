@@ -11,7 +11,7 @@ import { type Verdict, verdictOfClose } from './ending.ts';
 import type { RoomEnd } from './events.ts';
 import { Moving, type MovingHost } from './moving.ts';
 import { recover } from './recovery.ts';
-import { resumeStay } from './resume.ts';
+import { type Resumable, resumeStay } from './resume.ts';
 import type { Roster } from './roster.ts';
 
 export interface UpkeepHost
@@ -290,7 +290,6 @@ export class Upkeep {
   #suspend(attachment: Attachment, cause: SdkError): AbortController {
     const { context, host } = this.#options;
     const { runtime } = context;
-    this.#attaching.rtts.refresh();
     const stop = new AbortController();
     const state = { name: 'suspended', attachment, cause, sinceMs: runtime.now(), stop, isShown: false } as const;
     this.#stopTrying();
@@ -307,7 +306,15 @@ export class Upkeep {
   async #resume(attachment: Attachment, cause: SdkError, stop: AbortController): Promise<void> {
     const { runtime } = this.#options.context;
     const untilMs = runtime.now() + attachment.attached.connection.welcome.resumeWindowMs;
-    const outcome = await resumeStay({ runtime, stay: attachment, signal: stop.signal, untilMs }, cause);
+    const stay: Resumable = {
+      resume: (signal) => attachment.resume(signal),
+      mediaLives: () => {
+        // Asked after a failed attempt: another node may have to be chosen soon.
+        this.#attaching.rtts.refresh();
+        return attachment.mediaLives();
+      },
+    };
+    const outcome = await resumeStay({ runtime, stay, signal: stop.signal, untilMs }, cause);
     if (stop.signal.aborted || this.current !== attachment) return;
     const nodeId = attachment.attached.session.decision.nodeId;
     switch (outcome.name) {
