@@ -35,7 +35,7 @@ beforeAll(async () => {
           'SESSIONS_PER_MINUTE',
           'JOINS_PER_MINUTE',
           'ROOMS_PER_USER',
-        ].map((name) => [`MERIDIAN_${name}`, name === 'ROOMS_PER_USER' ? '10000' : '1000000']),
+        ].map((name) => [`MERIDIAN_${name}`, name === 'ROOMS_PER_USER' ? '1000' : '1000000']),
       ),
     },
   });

@@ -235,6 +235,7 @@ describe('the OpenAPI document', () => {
     'GET /v1/rooms/{slug}/messages',
     'GET /v1/nodes',
     'POST /v1/sessions',
+    'POST /v1/sessions/renew',
     'POST /v1/rooms/{slug}/join',
     'GET /.well-known/jwks.json',
   ];
