@@ -96,7 +96,7 @@ export class NodeAnnouncer implements NodeAnnouncement {
   }
 
   async update(
-    change: Partial<Pick<NodeRecord, 'state' | 'load' | 'drain'>>,
+    change: Partial<Pick<NodeRecord, 'state' | 'load' | 'drain' | 'clockOffsetMs'>>,
     { now = false }: { now?: boolean } = {},
   ): Promise<void> {
     if (this.#state === 'withdrawn') throw closedError('the announcement');

@@ -59,6 +59,8 @@ export const NodeRecord = z.object({
   /** Only while it drains. */
   drain: DrainProgress.optional(),
   startedAtMs: z.int().nonnegative(),
+  /** What its machine's clock lacks to be that of Redis, milliseconds; tokens go by the latter. */
+  clockOffsetMs: z.int().optional(),
 });
 export type NodeRecord = z.infer<typeof NodeRecord>;
 

@@ -97,6 +97,18 @@ export class Metrics {
     this.#redis.observe({ command, outcome: ok ? 'ok' : 'failed' }, ms / 1_000);
   }
 
+  /** Asked at every scrape. */
+  clockOffset(seconds: () => number): void {
+    new Gauge({
+      name: 'meridian_clock_offset_seconds',
+      help: "What this machine's clock lacks to be that of Redis.",
+      registers: [this.registry],
+      collect() {
+        this.set(seconds());
+      },
+    });
+  }
+
   storeUp(up: boolean): void {
     this.#storeUp.set(up ? 1 : 0);
   }

@@ -154,6 +154,7 @@ async function compose(
   opened.add(() => cluster.close());
   metrics.redisUp(cluster.status === 'up');
   offsetMs = () => cluster.clockOffsetMs;
+  metrics.clockOffset(() => cluster.clockOffsetMs / 1_000);
   const storeWatch = new StoreWatch({
     ping: () => store.ping(),
     onChange: (isThere) => {

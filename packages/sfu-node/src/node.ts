@@ -283,8 +283,8 @@ export function createNode(options: NodeOptions): SfuNodeCore {
     connections: attachments.size,
     unattached: gate.unattached,
     openChores: chores.size,
-    clockOffsetMs: cluster.clockOffsetMs,
     redisUp: cluster.status === 'up',
+    clockOffsetMs: cluster.clockOffsetMs,
     announced: announcement?.announced === true,
     drain: drain.progress,
     relayLinks: relays
@@ -333,7 +333,7 @@ export function createNode(options: NodeOptions): SfuNodeCore {
         announced: announcement?.announced === true,
         accepting: accepting && !drain.active,
       };
-      return { ready: Object.values(checks).every(Boolean), checks };
+      return { ready: Object.values(checks).every(Boolean), checks, clockOffsetMs: cluster.clockOffsetMs };
     },
     announcedAs(standing) {
       announcement = standing;
@@ -349,6 +349,7 @@ export function createNode(options: NodeOptions): SfuNodeCore {
         rooms,
         media,
         maxSessions: config.maxSessions,
+        clockOffsetMs: () => cluster.clockOffsetMs,
         clock,
         log,
       });

@@ -14,6 +14,8 @@ export interface PresenceOptions {
   readonly rooms: NodeRooms;
   readonly media: MediaEngine;
   readonly maxSessions: number;
+  /** What this machine's clock lacks to be that of Redis, milliseconds. */
+  readonly clockOffsetMs: () => number;
   readonly clock: Clock;
   readonly log: Logger;
   readonly everyMs?: number;
@@ -42,8 +44,10 @@ export class Presence {
   }
 
   #tellLoad(): void {
-    const { announcement, log } = this.#options;
-    announcement.update({ load: this.#load() }).catch((error: unknown) => log.debug({ err: error }, 'load not told'));
+    const { announcement, log, clockOffsetMs } = this.#options;
+    announcement
+      .update({ load: this.#load(), clockOffsetMs: clockOffsetMs() })
+      .catch((error: unknown) => log.debug({ err: error }, 'load not told'));
   }
 
   #load(): NodeLoad {

@@ -3,6 +3,14 @@ import { drainState } from './drain.ts';
 import { count, duration, percent } from './format.ts';
 import { type Column, table } from './table.ts';
 
+/** A clock that is right is not worth a look: seconds only beyond what a network explains. */
+const clock = (offsetMs: number | undefined): string => {
+  if (offsetMs === undefined) return '?';
+  if (Math.abs(offsetMs) < 1_000) return 'ok';
+  const seconds = Math.round(Math.abs(offsetMs) / 1_000);
+  return `${seconds} s ${offsetMs > 0 ? 'behind' : 'ahead'}`;
+};
+
 const columns = (nowMs: number): readonly Column<NodeView>[] => [
   { head: 'node', cell: ({ record }) => record.nodeId },
   { head: 'region', cell: ({ record }) => record.region },
@@ -15,6 +23,7 @@ const columns = (nowMs: number): readonly Column<NodeView>[] => [
   { head: 'workers', cell: ({ record }) => record.load.workers, align: 'right' },
   { head: 'cpu', cell: ({ record }) => percent(record.load.workerCpu), align: 'right' },
   { head: 'up for', cell: ({ record }) => duration(nowMs - record.startedAtMs), align: 'right' },
+  { head: 'clock', cell: ({ record }) => clock(record.clockOffsetMs), align: 'right' },
   { head: 'version', cell: ({ record }) => record.version },
 ];
 

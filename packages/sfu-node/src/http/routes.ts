@@ -16,6 +16,8 @@ export interface Readiness {
     readonly announced: boolean;
     readonly accepting: boolean;
   };
+  /** What this machine's clock lacks to be that of Redis, milliseconds; a node that is off by much still works. */
+  readonly clockOffsetMs: number;
 }
 
 export interface HttpOptions {

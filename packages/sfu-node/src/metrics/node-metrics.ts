@@ -30,8 +30,8 @@ export interface NodeGauges {
   readonly workers: number;
   readonly workerCpu: number;
   readonly openChores: number;
-  readonly clockOffsetMs: number;
   readonly redisUp: boolean;
+  readonly clockOffsetMs: number;
   readonly announced: boolean;
   readonly drain: DrainProgress | undefined;
   readonly relayLinks: readonly {

@@ -29,6 +29,7 @@ describe('what operators and probes read', () => {
     expect(await ready.json()).toEqual({
       ready: true,
       checks: { redis: true, workers: true, announced: true, accepting: true },
+      clockOffsetMs: expect.any(Number),
     });
     const probe = await get(node, '/probe', { origin: 'https://anywhere.example' });
     expect(probe.status).toBe(204);
