@@ -88,7 +88,7 @@ export async function runFault(fault: Fault, call: Call, run: number, options: S
     settled.problems.length === 0
       ? { what: 'state, nodes, relays and pages agree', passed: true }
       : { what: 'state, nodes, relays and pages agree', passed: false, detail: settled.problems.join('; ') },
-    mediaCheck(fault, directions),
+    mediaCheck(fault, directions, (mendedMs ?? faultMs) - faultMs),
   ];
   return {
     fault: fault.id,
@@ -111,10 +111,10 @@ const outages = (recording: Recording, of: string, window: Window): Pick<Directi
 const spellsOf = (recording: Recording, name: string): readonly (readonly [number, number])[] =>
   recording.heard[String(TONES_HZ[NAMES.indexOf(name)])] ?? [];
 
-/** Media that is kept may stutter, as it does on a busy machine. Milliseconds. */
-const STUTTER_MS = 2_000;
+/** Media that is kept may stutter, as it does on a busy machine; not for as long as an outage lasts. Milliseconds. */
+const stutterMs = (lastedMs: number): number => (lastedMs < 2_000 ? 5_000 : Math.max(2_000, 0.8 * lastedMs));
 
-function mediaCheck(fault: Fault, directions: readonly Direction[]): Check {
+function mediaCheck(fault: Fault, directions: readonly Direction[], lastedMs: number): Check {
   const gone = directions.filter(({ video, audio }) => video === null || audio === null);
   if (gone.length > 0) {
     const who = gone.map(({ viewer, of }) => `${viewer} of ${of}`).join(', ');
@@ -123,7 +123,7 @@ function mediaCheck(fault: Fault, directions: readonly Direction[]): Check {
   if (fault.media === 'back') return { what: 'media is back for everybody', passed: true };
   const cut = directions
     .map(({ viewer, of, video, audio }) => ({ viewer, of, gapMs: Math.max(video?.gapMs ?? 0, audio?.gapMs ?? 0) }))
-    .filter(({ gapMs }) => gapMs > STUTTER_MS);
+    .filter(({ gapMs }) => gapMs > stutterMs(lastedMs));
   const detail = cut.map(({ viewer, of, gapMs }) => `${viewer} of ${of} ${Math.round(gapMs)} ms`).join(', ');
   return { what: 'media went on for everybody', passed: cut.length === 0, ...(detail === '' ? {} : { detail }) };
 }
