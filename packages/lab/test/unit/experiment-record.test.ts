@@ -96,14 +96,17 @@ describe('the figures of a run', () => {
     expect(legs?.rest).toBeCloseTo(167 - 93.5 - 20 - 4 - 28);
   });
 
-  it('know how long the picture stood after an outage on the way', async () => {
+  it.each([
+    ['an outage', { outage: true }, { outage: false }],
+    ['a burst of loss', { loss: { kind: 'independent', ratio: 0.8 } }, { loss: null }],
+  ] as const)('know how long the picture stood after %s on the way', async (_what, begins, ends) => {
     const lines = (await exampleLines()).flatMap((line): RecordLine[] => {
       if (line.type === 'header') {
         const [name, link] = Object.entries(line.links).find(([key]) => key === 'sin~sgn/singapore-hcmc/forward') ?? [];
         if (name === undefined || link === undefined) throw new Error('the example has that link');
         const schedule = [
-          { atS: 0.5, change: { outage: true } },
-          { atS: 1, change: { outage: false } },
+          { atS: 0.5, change: begins },
+          { atS: 1, change: ends },
         ];
         return [{ ...line, links: { ...line.links, [name]: { ...link, schedule } } }];
       }

@@ -44,7 +44,7 @@ export interface StreamFigures {
   readonly jitterMs: number | null;
   /** Share of the audio samples that were made up. */
   readonly concealedShare: number | null;
-  /** From the end of an outage on the way until the picture moved again, ms; the longest, null without outages. */
+  /** From the end of an outage (or of a burst of more than 30 % loss) on the way until the picture moved again, ms; the longest, null without outages. */
   readonly recoveryMs: number | null;
   /** Luma, dB; averaged over the compared frames. */
   readonly psnrDb: number | null;

@@ -1,6 +1,12 @@
+import { applyChange, type LinkState, meanLoss, stateOf } from '../../wan/model/settings.ts';
 import type { RecordedRun } from '../record/run.ts';
 
-/** Times at which an outage ended on the way from sender to receiver, ms after the run's origin. */
+/** A link that loses more than this share of its packets carries no picture, whatever is sent again. */
+const HOPELESS_LOSS = 0.3;
+
+const isCut = (state: LinkState): boolean => state.outage || meanLoss(state.loss) > HOPELESS_LOSS;
+
+/** Times at which an outage, or a burst of loss that comes near to one, ended on the way from sender to receiver, ms after the run's origin. */
 export function outageEnds(run: RecordedRun, sender: string, receiver: string, startMs: number): number[] {
   const arm = run.header.scenario.arms.find(({ name }) => name === run.header.arm);
   const [from, to] = [arm?.at[sender], arm?.at[receiver]];
@@ -13,11 +19,13 @@ export function outageEnds(run: RecordedRun, sender: string, receiver: string, s
   });
   const ends = new Set<number>();
   for (const link of links) {
-    let out = run.header.links[link]?.outage ?? false;
-    for (const { atS, change } of run.header.links[link]?.schedule ?? []) {
-      if (change.outage === undefined) continue;
-      if (out && !change.outage) ends.add(startMs + atS * 1_000);
-      out = change.outage;
+    const settings = run.header.links[link];
+    if (settings === undefined) continue;
+    let state = stateOf(settings);
+    for (const { atS, change } of settings.schedule) {
+      const next = applyChange(state, change);
+      if (isCut(state) && !isCut(next)) ends.add(startMs + atS * 1_000);
+      state = next;
     }
   }
   return [...ends].sort((a, b) => a - b);

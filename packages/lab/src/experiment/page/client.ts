@@ -33,6 +33,7 @@ export class Client {
   #sound: Sound | undefined;
   #statsTimer: ReturnType<typeof setInterval> | undefined;
   #deaf: (() => void)[] = [];
+  #measuring = false;
 
   constructor(task: ClientTask) {
     this.#task = task;
@@ -174,7 +175,17 @@ export class Client {
 
   async #measure(): Promise<void> {
     const room = this.#room;
-    if (room === undefined || room.phase.name === 'ended') return;
+    // A slow answer is waited for instead of asked for again.
+    if (room === undefined || room.phase.name === 'ended' || this.#measuring) return;
+    this.#measuring = true;
+    try {
+      await this.#sample(room);
+    } finally {
+      this.#measuring = false;
+    }
+  }
+
+  async #sample(room: Room): Promise<void> {
     const reports = await this.#peers.reports((trackId) => this.#sendersOfTracks.get(trackId));
     this.#news.stats.push({ atMs: pageMs(), reports });
     try {

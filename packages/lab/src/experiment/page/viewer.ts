@@ -30,7 +30,6 @@ export class Viewer {
   readonly video = document.createElement('video');
   readonly #options: ViewerOptions;
   readonly #kept = new Map<number, KeptFrame>();
-  #buffer = new Uint8Array(0);
   #keeping = false;
   #lastFrame = -1;
   #closed = false;
@@ -109,9 +108,8 @@ export class Viewer {
     if (visibleRect === null || format === null) return undefined;
     const { width } = visibleRect;
     const rect = { x: visibleRect.x, y: visibleRect.y, width, height: codeLines(width) };
-    const size = picture.allocationSize({ rect });
-    if (this.#buffer.length < size) this.#buffer = new Uint8Array(size);
-    const data = this.#buffer;
+    // Its own bytes for every frame: on a busy machine the next one may come before this one is copied.
+    const data = new Uint8Array(picture.allocationSize({ rect }));
     const [layout] = await picture.copyTo(data, { rect });
     if (layout === undefined) return undefined;
     // In RGB the green channel stands for brightness: the code is black and white.

@@ -107,7 +107,7 @@ export class World {
   }
 }
 
-/** Addresses of 127.0.0.0/8 that no other world on this machine uses: the process id is in them. */
+/** Addresses of 127.0.0.0/8 that no other process on this machine uses: its id is in them. One world at a time in a process. */
 function pipeAddresses(nodes: readonly string[]): Map<string, PipeAddresses> {
   const net = `127.${64 + ((process.pid >> 8) & 63)}.${process.pid & 255}`;
   return new Map(
