@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { eventually, freePort, type MongoServer, startMongo } from '@meridian/harness';
+import { eventually, freePort, lockSqlite, type MongoServer, startMongo } from '@meridian/harness';
 import { type ChatMessage, MessagesReply, RoomView, SessionId, UserId, type UserTokenReply } from '@meridian/protocol';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { aNodeRecord, attach, Rig, startRedis } from '../rig.ts';
@@ -178,5 +178,26 @@ describe('a start before the database is there', () => {
         beside: rig,
       }),
     ).rejects.toMatchObject({ code: 'store-unavailable' });
+  });
+});
+
+describe('an SQLite file that somebody else has locked', () => {
+  test('is read on; what has to be written is 503 until the file is free', async () => {
+    const local = await Rig.start({ redis });
+    try {
+      const { userToken: token } = await local.account('Ann');
+      const { slug } = await local.room(token);
+      const lock = await lockSqlite(join(local.dir, 'meridian.sqlite'));
+      try {
+        expect((await local.call('GET', `/v1/rooms/${slug}`, { token })).status).toBe(200);
+        expect(await local.refused('POST', '/v1/rooms', { token, body: {} })).toMatchObject(UNAVAILABLE);
+        expect((await local.call('GET', '/readyz')).status).toBe(200);
+      } finally {
+        await lock.unlock();
+      }
+      expect((await local.room(token)).slug).not.toBe(slug);
+    } finally {
+      await local.stop();
+    }
   });
 });
