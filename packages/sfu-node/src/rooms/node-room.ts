@@ -327,10 +327,12 @@ export class NodeRoom implements RoomView {
     const participants = snapshot.participants
       .filter((one) => one.nodeId !== nodeId || !hooks.isLeaving(this.roomId, one))
       .map((one) => this.#newerOf(one));
-    const present = new Set(participants.map((one) => one.sessionId));
-    const own = this.members.filter(({ self }) => present.has(self.sessionId));
+    const present = new Map(participants.map((one) => [one.sessionId, one]));
+    // Not of a member in whose place a newer attachment has come: what it published went with it.
+    const own = this.members.filter(({ self }) => isSameStay(present.get(self.sessionId), self));
+    const ownIds = new Set(own.map(({ self }) => self.sessionId));
     const isForeign = (one: { nodeId: NodeId; sessionId: SessionId }) =>
-      present.has(one.sessionId) && !(one.nodeId === nodeId && this.#members.has(one.sessionId));
+      present.has(one.sessionId) && !(one.nodeId === nodeId && ownIds.has(one.sessionId));
     return {
       ...snapshot,
       participants,
@@ -404,4 +406,9 @@ export class NodeRoom implements RoomView {
 
 function holds(snapshot: RoomSnapshot, self: Participant): boolean {
   return snapshot.participants.some((one) => one.sessionId === self.sessionId && one.epoch === self.epoch);
+}
+
+/** One stay in the room has one time of joining, wherever it moves and however often it is resumed. */
+function isSameStay(shown: Participant | undefined, self: Participant): boolean {
+  return shown !== undefined && (shown.epoch === self.epoch || shown.joinedAtMs === self.joinedAtMs);
 }
