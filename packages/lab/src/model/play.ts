@@ -251,6 +251,7 @@ export class Play {
     } catch (error) {
       this.#ledger.refused(tab, client, roomId, error);
       this.#cut(tab, client);
+      await client.closed;
     } finally {
       if (when === 'last') sayGoodbye();
     }
@@ -321,8 +322,12 @@ export class Play {
     try {
       const { resumed } = await client.resume(token);
       if (!resumed && due) this.#ledger.wrong(`${sessionId} came back in time and could not resume`);
-      if (!resumed) this.#cut(tab, client);
-      else client.cutAtMs = undefined;
+      if (resumed) {
+        client.cutAtMs = undefined;
+      } else {
+        this.#cut(tab, client);
+        await client.closed;
+      }
     } catch (error) {
       if (due) this.#ledger.failed(tab, 'resume', error);
     }
@@ -339,6 +344,7 @@ export class Play {
     } catch (error) {
       this.#ledger.refused(tab, client, roomId, error);
       this.#cut(tab, client);
+      await client.closed;
     }
   }
 
