@@ -46,7 +46,8 @@ const SLACK = 0.8;
  */
 function layersFor(lines: number): readonly Layer[] {
   const worth = LAYERS.filter((layer) => lines >= layer.lines * SLACK);
-  return worth.length === 0 ? LAYERS.slice(0, 1) : worth;
+  // Half the frames are enough for a thumbnail beside larger layers, not for all that there is.
+  return worth.length > 1 ? worth : LAYERS.slice(0, 1).map((layer) => ({ ...layer, maxFramerate: 30 }));
 }
 
 /** How many layers a track is sent in. */

@@ -84,7 +84,7 @@ export class Stage {
       parts.opened(() => cluster.stop());
       const state = await openCluster({ url: redisUrl, keyPrefix: cluster.redisPrefix, maxAgeMs: 0 });
       parts.opened(() => state.close());
-      const browser = await launchChromium({ fps: 20 });
+      const browser = await launchChromium({ fps: 30 });
       parts.opened(() => browser.close());
       return new Stage(kind, cluster, state, browser, parts);
     } catch (error) {
