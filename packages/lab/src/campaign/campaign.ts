@@ -1,8 +1,13 @@
+import { createReadStream, createWriteStream } from 'node:fs';
+import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { createGzip } from 'node:zlib';
 import { armOrders } from '../analysis/design.ts';
 import type { RecordedRun } from '../experiment/record/run.ts';
-import { recordRun } from '../experiment/record-run.ts';
+import { type RunOptions, recordRun } from '../experiment/record-run.ts';
 import type { Scenario } from '../experiment/scenario/schema.ts';
+import type { Stage } from '../experiment/world/stage.ts';
 import { World } from '../experiment/world/world.ts';
 import type { Profile } from '../wan/profiles.ts';
 import { readProfiles } from '../wan/profiles.ts';
@@ -20,6 +25,10 @@ export interface CampaignOptions {
   readonly withinMs?: number | undefined;
   readonly profiles?: ReadonlyMap<string, Profile>;
   readonly now?: () => number;
+  /** What the experiment runs on; default: a cluster of its own with emulated links. */
+  readonly openStage?: (onEvent: (line: string) => void) => Promise<Stage>;
+  /** Plays and records one run; tests put their own here. */
+  readonly record?: (options: RunOptions) => Promise<RecordedRun>;
   readonly onEvent?: (event: CampaignEvent) => void;
 }
 
@@ -41,68 +50,97 @@ export type CampaignEvent =
 const TRIES = 2;
 /** Joining, comparing pictures and cleaning up, until it is known better. */
 const OVERHEAD_MS = 12_000;
+/** Of what a run takes, the share that the last one has in the estimate. */
+const NEWS = 0.3;
 
 /**
- * Plays all arms of a scenario block by block, interleaved, and records every run in a file of its own.
+ * Plays all arms of a scenario block by block, interleaved, and records every run in a file of its own
+ * (`block-007-relay.jsonl.gz`). With a time given, blocks are begun as long as they are expected to end in it: one at least.
  * @throws MeridianError `config-invalid` for a plan that cannot be; what starting the cluster throws
  */
 export async function runCampaign(options: CampaignOptions): Promise<RecordedRun[]> {
-  const { scenario, dir, experiment, seed, signal, withinMs, now = Date.now, onEvent = () => {} } = options;
+  const { scenario, signal, withinMs, now = Date.now, onEvent = () => {} } = options;
+  const { openStage = (tell) => World.open({ scenario, onEvent: tell }) } = options;
   const profiles = options.profiles ?? (await readProfiles());
+  const arms = scenario.arms.length;
   const startedMs = now();
   const runs: RecordedRun[] = [];
   let runMs = (scenario.warmUpS + scenario.lengthS) * 1_000 + OVERHEAD_MS;
-  const blocks =
-    withinMs === undefined ? scenario.repeats : Math.max(1, Math.floor(withinMs / (runMs * scenario.arms.length)));
-  const planned = blocks * scenario.arms.length;
-  const world = await World.open({ scenario, onEvent: (text) => onEvent({ type: 'note', text }) });
+  /** Blocks there will be, as far as is known when this one begins. */
+  const blocksFrom = (block: number): number => {
+    if (withinMs === undefined) return scenario.repeats;
+    const leftMs = startedMs + withinMs - now();
+    return Math.max(1, block + Math.floor(leftMs / (runMs * arms)));
+  };
+  const world = await openStage((text) => onEvent({ type: 'note', text }));
   try {
-    for (const [block, order] of armOrders(scenario.arms.length, blocks).entries()) {
-      const enough = withinMs === undefined || now() - startedMs + runMs * scenario.arms.length <= withinMs * 1.02;
-      if (signal.aborted || (block > 0 && !enough)) break;
-      for (const [place, index] of order.entries()) {
+    for (let block = 0; block < blocksFrom(block) && !signal.aborted; block += 1) {
+      const blocks = blocksFrom(block);
+      for (const [place, index] of (armOrders(arms, block + 1)[block] ?? []).entries()) {
         const arm = scenario.arms[index];
         if (arm === undefined) continue;
-        const number = block * scenario.arms.length + place;
         for (let attempt = 1; attempt <= TRIES && !signal.aborted; attempt += 1) {
           const beganMs = now();
+          const left = blocks * arms - (block * arms + place);
           const tell = (type: 'run-begins' | 'run-progress', what: string) => {
             const share = Math.min(1, (now() - beganMs) / runMs);
-            onEvent({
-              type,
-              arm: arm.name,
-              block,
-              blocks,
-              what,
-              done: (number + share) / planned,
-              leftMs: Math.max(0, (planned - number - share) * runMs),
-            });
+            const done = 1 - (left - share) / (blocks * arms);
+            onEvent({ type, arm: arm.name, block, blocks, what, done, leftMs: Math.max(0, (left - share) * runMs) });
           };
           tell('run-begins', 'joining');
-          const name = `block-${String(block).padStart(3, '0')}-${arm.name}${attempt === 1 ? '' : `-try-${attempt}`}`;
-          const run = await recordRun({
-            world,
-            arm: arm.name,
-            profiles,
-            experiment,
-            block,
-            order: place,
-            seed: seed + block,
-            file: join(dir, `${name}.jsonl`),
-            signal,
-            onProgress: (what) => tell('run-progress', what),
-          });
+          const run = await played(options, { world, profiles, arm: arm.name, block, place, attempt }, (what) =>
+            tell('run-progress', what),
+          );
           const tookMs = now() - beganMs;
           runs.push(run);
           onEvent({ type: 'run-ended', run, tookMs });
-          if (run.end?.outcome === 'complete') runMs = runs.length === 1 ? tookMs : 0.7 * runMs + 0.3 * tookMs;
+          if (run.end?.outcome === 'complete') runMs = runs.length === 1 ? tookMs : (1 - NEWS) * runMs + NEWS * tookMs;
           if (run.valid) break;
         }
-        if (signal.aborted) break;
       }
     }
     return runs;
   } finally {
     await world.close();
   }
+}
+
+interface OneRun {
+  readonly world: Stage;
+  readonly profiles: ReadonlyMap<string, Profile>;
+  readonly arm: string;
+  readonly block: number;
+  readonly place: number;
+  readonly attempt: number;
+}
+
+async function played(
+  { dir, experiment, seed, signal, record = recordRun }: CampaignOptions,
+  { world, profiles, arm, block, place, attempt }: OneRun,
+  onProgress: NonNullable<RunOptions['onProgress']>,
+): Promise<RecordedRun> {
+  const name = `block-${String(block).padStart(3, '0')}-${arm}${attempt === 1 ? '' : `-try-${attempt}`}`;
+  const file = join(dir, `${name}.jsonl`);
+  const run = await record({
+    world,
+    arm,
+    profiles,
+    experiment,
+    block,
+    order: place,
+    seed: seed + block,
+    file,
+    signal,
+    onProgress,
+  });
+  await compress(file);
+  return run;
+}
+
+/** Into the same name with `.gz`: JSON lines shrink to a tenth. What was written stays until that is whole. */
+async function compress(file: string): Promise<void> {
+  const part = `${file}.gz.part`;
+  await pipeline(createReadStream(file), createGzip(), createWriteStream(part));
+  await rename(part, `${file}.gz`);
+  await rm(file);
 }

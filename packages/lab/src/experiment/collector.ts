@@ -1,12 +1,9 @@
 import { SessionStats } from '@meridian/protocol';
 import { MachineMeter } from './measure/machine.ts';
-import { Scraper } from './measure/scraper.ts';
 import { Matcher } from './record/matcher.ts';
 import type { RecordLine } from './record/schema.ts';
 import type { RunWriter } from './record/writer.ts';
-import type { ClientPage } from './world/client-page.ts';
-import type { RunLinks } from './world/links.ts';
-import type { World } from './world/world.ts';
+import type { LabClient, NodeFigures, RunWays, Stage } from './world/stage.ts';
 
 /** Pages are asked for their news so often. */
 const NEWS_EVERY_MS = 500;
@@ -14,9 +11,9 @@ const NEWS_EVERY_MS = 500;
 const ROUNDS_PER_LOOK = 2;
 
 export interface CollectorOptions {
-  readonly world: World;
-  readonly links: RunLinks;
-  readonly pages: ReadonlyMap<string, { readonly page: ClientPage; readonly number: number }>;
+  readonly stage: Stage;
+  readonly ways: RunWays;
+  readonly pages: ReadonlyMap<string, { readonly page: LabClient; readonly number: number }>;
   readonly writer: RunWriter;
   /** Milliseconds since the run's origin. */
   readonly nowMs: () => number;
@@ -29,7 +26,7 @@ export class Collector {
   readonly #options: CollectorOptions;
   readonly #matcher: Matcher;
   readonly #meter: MachineMeter;
-  readonly #scraper: Scraper;
+  readonly #figures: NodeFigures;
   readonly #offsets = new Map<string, number>();
   readonly #visible = new Set<string>();
   readonly #originMs: number;
@@ -43,13 +40,10 @@ export class Collector {
   constructor(options: CollectorOptions, originMs: number) {
     this.#options = options;
     this.#originMs = originMs;
-    const { world, nowMs } = options;
+    const { stage, nowMs } = options;
     this.#matcher = new Matcher([...options.pages].map(([name, { number }]) => ({ name, number })));
     this.#meter = new MachineMeter({ named: () => options.processes, nowMs });
-    this.#scraper = new Scraper({
-      urls: new Map([...world.cluster.nodes].map(([node, { url }]) => [node, url])),
-      nowMs,
-    });
+    this.#figures = stage.figures(nowMs);
   }
 
   /** Clients that have shown a frame of everybody who sends any. */
@@ -67,7 +61,8 @@ export class Collector {
     for (const [client, { page }] of this.#options.pages) {
       const { offsetMs, uncertaintyMs } = await page.clock();
       // Clocks of one machine agree unless one was set: a distance that cannot be told from none is none.
-      this.#offsets.set(client, Math.abs(offsetMs) > uncertaintyMs ? offsetMs : 0);
+      const known = page.remote || Math.abs(offsetMs) > uncertaintyMs;
+      this.#offsets.set(client, known ? offsetMs : 0);
       this.#options.writer.write({ type: 'clock', atMs: this.#options.nowMs(), client, offsetMs, uncertaintyMs });
     }
   }
@@ -78,15 +73,22 @@ export class Collector {
 
   /** One look at nodes, links and machine now, besides the regular ones. */
   async look(): Promise<void> {
-    const { links, writer, nowMs } = this.#options;
-    const [scrapes, load, report] = await Promise.all([
-      this.#scraper.scrape(),
+    const { ways, pages, writer, nowMs } = this.#options;
+    const [scrapes, load, report, ...remote] = await Promise.all([
+      this.#figures.scrape(),
       this.#meter.read(),
-      links.emulator.report(),
+      ways.report(),
+      ...[...pages.values()].map(({ page }) => page.load()),
     ]);
     for (const scrape of scrapes) writer.write(scrape);
+    for (const one of remote) if (one !== undefined) writer.write({ ...one, atMs: nowMs() });
     if (load !== undefined) writer.write(load);
-    writer.write({ type: 'links', atMs: nowMs(), links: report });
+    if (report !== undefined) writer.write({ type: 'links', atMs: nowMs(), links: report });
+  }
+
+  /** Series that were kept elsewhere, such as by a Prometheus. @throws what asking for them throws */
+  async writeKept(fromMs: number): Promise<void> {
+    for (const scrape of await this.#figures.keptSince(fromMs)) this.#options.writer.write(scrape);
   }
 
   /** Takes the last news and ends. Idempotent. */
@@ -121,13 +123,14 @@ export class Collector {
   }
 
   async #news(last: boolean): Promise<void> {
-    const { pages, writer, nowMs } = this.#options;
+    const { stage, pages, writer, nowMs } = this.#options;
     for (const [client, { page }] of pages) {
       const news = await page.news();
       const toRunMs = (pageMs: number) => pageMs - (this.#offsets.get(client) ?? 0) - this.#originMs;
       for (const line of this.#matcher.take(client, news, toRunMs)) this.#write(line);
       for (const { atMs, nodeId, stats } of news.node) {
-        writer.write(nodeStats(client, nodeId, toRunMs(atMs), SessionStats.parse(stats)));
+        const nameOf = (id: string) => stage.nodeName(id);
+        writer.write(nodeStats(client, nameOf, nodeId, toRunMs(atMs), SessionStats.parse(stats)));
       }
     }
     for (const line of this.#matcher.matched(nowMs(), { last })) writer.write(line);
@@ -139,7 +142,13 @@ export class Collector {
   }
 }
 
-function nodeStats(client: string, node: string, atMs: number, stats: SessionStats): RecordLine {
+function nodeStats(
+  client: string,
+  nameOf: (nodeId: string) => string,
+  nodeId: string,
+  atMs: number,
+  stats: SessionStats,
+): RecordLine {
   const leg = ({ rttMs, lossFraction, jitterMs, bitrate }: SessionStats['up']) => ({
     rttMs,
     lossFraction,
@@ -150,10 +159,14 @@ function nodeStats(client: string, node: string, atMs: number, stats: SessionSta
     type: 'node-stats',
     atMs,
     client,
-    node,
+    node: nameOf(nodeId),
     up: leg(stats.up),
     down: leg(stats.down),
     availableOutgoingBitrate: stats.availableOutgoingBitrate,
-    relays: stats.relays.map(({ nodeId, rttMs, lossFraction }) => ({ node: nodeId, rttMs, lossFraction })),
+    relays: stats.relays.map(({ nodeId: other, rttMs, lossFraction }) => ({
+      node: nameOf(other),
+      rttMs,
+      lossFraction,
+    })),
   };
 }

@@ -1,11 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { eventually } from '@meridian/harness';
-import { createRoom } from '../light/api.ts';
 import type { Profile } from '../wan/profiles.ts';
 import { Collector } from './collector.ts';
 import { crossCheck } from './measure/cross-check.ts';
 import { invalidReasons } from './measure/guard.ts';
-import { childrenOf } from './measure/machine.ts';
 import { comparePictures } from './measure/pictures.ts';
 import { type Ffmpeg, findFfmpeg } from './measure/quality.ts';
 import type { RecordedRun } from './record/run.ts';
@@ -14,9 +12,8 @@ import { machine, versions } from './record/surroundings.ts';
 import { RunWriter } from './record/writer.ts';
 import { planArm } from './scenario/plan.ts';
 import { type Scenario, sentBy } from './scenario/schema.ts';
-import { ClientPage, recorderMs } from './world/client-page.ts';
-import { RunLinks } from './world/links.ts';
-import type { World } from './world/world.ts';
+import { recorderMs } from './world/client-page.ts';
+import type { LabClient, RunRoom, Stage } from './world/stage.ts';
 
 /** Everybody has to see everybody within this time, ms; longer than a join over the worst line takes. */
 const VISIBLE_WITHIN_MS = 60_000;
@@ -25,7 +22,7 @@ const PICTURE_EVERY_S = 2;
 const MOST_PICTURES = 12;
 
 export interface RunOptions {
-  readonly world: World;
+  readonly world: Stage;
   readonly arm: string;
   readonly profiles: ReadonlyMap<string, Profile>;
   /** Name of the experiment. */
@@ -50,7 +47,7 @@ export interface RunOptions {
 export async function recordRun(options: RunOptions): Promise<RecordedRun> {
   const { world, file, signal } = options;
   const { scenario } = world;
-  const plan = planArm(scenario, options.arm, options.profiles);
+  const plan = planArm(scenario, options.arm, options.profiles, { links: world.real === undefined });
   const ffmpeg = await findFfmpeg();
   const originMs = recorderMs();
   const nowMs = () => recorderMs() - originMs;
@@ -67,8 +64,9 @@ export async function recordRun(options: RunOptions): Promise<RecordedRun> {
       startedAt: new Date(originMs).toISOString(),
       links: plan.links,
       routes: [...plan.routes],
-      versions: await versions(world.browser, ffmpeg),
+      versions: { ...(await versions(ffmpeg)), ...world.versions },
       machine: machine(),
+      ...(world.real === undefined ? {} : { real: world.real }),
     },
     file,
   );
@@ -99,18 +97,18 @@ interface Play extends RunOptions {
 
 async function play(run: Play): Promise<Pick<End, 'outcome' | 'reason'>> {
   const { world, plan, writer, nowMs, signal, onProgress = () => {} } = run;
-  const { scenario, cluster } = world;
-  const links = await RunLinks.open(world, plan, run.seed);
-  const pages = new Map<string, { page: ClientPage; number: number }>();
+  const { scenario } = world;
+  const ways = await world.layWays(plan, run.seed);
+  const pages = new Map<string, { page: LabClient; number: number }>();
+  let room: RunRoom | undefined;
   try {
-    const room = await createRoom(cluster.url);
+    room = await world.openRoom();
     for (const [number, client] of Object.keys(scenario.clients).entries()) {
-      const way = links.way(client);
-      const task = taskOf(scenario, plan.arm.at[client] ?? '', client, number, `${way.serviceUrl}/r/${room}`);
-      pages.set(client, { page: await ClientPage.open(world.browser, way, task), number });
+      const task = taskOf(scenario, plan.arm.at[client] ?? '', client, number);
+      pages.set(client, { page: await ways.open(task, room.slug), number });
     }
-    const processes = await processesOf(world);
-    const collector = new Collector({ world, links, pages, writer, nowMs, processes }, run.originMs);
+    const processes = await world.processes();
+    const collector = new Collector({ stage: world, ways, pages, writer, nowMs, processes }, run.originMs);
     await collector.readClocks();
     collector.start();
     try {
@@ -127,7 +125,7 @@ async function play(run: Play): Promise<Pick<End, 'outcome' | 'reason'>> {
       );
       onProgress('warming-up', scenario.warmUpS);
       await pause(scenario.warmUpS * 1_000, undefined, { signal });
-      await links.emulator.startSchedules();
+      await ways.startSchedules();
       await Promise.all([...pages.values()].map(({ page }) => page.keepPictures()));
       await collector.look();
       writer.write({ type: 'mark', atMs: nowMs(), what: 'measuring' });
@@ -139,6 +137,7 @@ async function play(run: Play): Promise<Pick<End, 'outcome' | 'reason'>> {
       await collector.readClocks();
       await collector.finish();
       if (collector.failure !== undefined) throw collector.failure;
+      await collector.writeKept(0);
       onProgress('comparing', 0);
       for (const line of await comparePictures(pages, run.ffmpeg)) writer.write(line);
       await Promise.all([...pages.values()].map(({ page }) => page.leave()));
@@ -151,14 +150,14 @@ async function play(run: Play): Promise<Pick<End, 'outcome' | 'reason'>> {
     throw new Error([String(error), ...heard].join('\n'), { cause: error });
   } finally {
     await Promise.all([...pages.values()].map(({ page }) => page.close()));
-    await links.close();
+    await room?.close();
+    await ways.close();
   }
 }
 
-function taskOf(scenario: Scenario, node: string, client: string, number: number, url: string) {
+function taskOf(scenario: Scenario, node: string, client: string, number: number) {
   const { video, audio } = sentBy(scenario, client);
   return {
-    url,
     name: client,
     number,
     others: Object.keys(scenario.clients)
@@ -182,13 +181,3 @@ const viewers = (scenario: Scenario): string[] => {
     clients.some((other) => other !== client && sentBy(scenario, other).video !== null),
   );
 };
-
-/** The processes an experiment consists of. */
-async function processesOf({ cluster }: World): Promise<Map<number, string>> {
-  const named = new Map<number, string>([[process.pid, 'lab']]);
-  named.set(cluster.sessionApi.pid, 'session-api');
-  for (const [node, { child }] of cluster.nodes) named.set(child.pid, node);
-  for (const pid of await childrenOf(process.pid, /chrom/)) named.set(pid, 'chromium');
-  for (const pid of await childrenOf(process.pid, /redis/)) named.set(pid, 'redis');
-  return named;
-}

@@ -187,6 +187,16 @@ describe('the guard', () => {
       /clock of anna is known to 9\.0 ms only/,
     ],
     [
+      'a run that was stopped early',
+      (line) => (line.type === 'header' ? { ...line, scenario: { ...line.scenario, lengthS: 30 } } : line),
+      /stopped after 2 of 30 s/,
+    ],
+    [
+      'a client that was moved to another node',
+      (line) => (line.type === 'node-stats' && line.client === 'anna' ? { ...line, node: 'ams' } : line),
+      /anna was on ams instead of sin/,
+    ],
+    [
       'a measured time that was not reached',
       (line) => (line.type === 'mark' && line.what === 'measuring' ? undefined : line),
       /measured time was not reached/,
@@ -198,6 +208,42 @@ describe('the guard', () => {
     });
     expect(reasons).toHaveLength(1);
     expect(reasons[0]).toMatch(reason);
+  });
+
+  describe('on real servers', () => {
+    const host = { os: 'Linux', cpu: 'x', cores: 4, memoryBytes: 1 };
+    const url = 'https://meet.example.org';
+    /** Binh is on a machine of his own; nobody counts links, and his clock is known by half a round trip. */
+    const real = (line: RecordLine): RecordLine | undefined => {
+      if (line.type === 'header') {
+        return { ...line, links: {}, routes: [], real: { url, nodes: {}, hosts: { binh: host } } };
+      }
+      if (line.type === 'clock' && line.client === 'binh') return { ...line, uncertaintyMs: 90 };
+      return line.type === 'links' ? undefined : line;
+    };
+
+    it('refuses nothing for links that nobody can count, nor for a clock whose error both directions share', async () => {
+      const lines = (await exampleLines()).flatMap((line) => real(line) ?? []);
+      const his = lines.flatMap((line) => (line.type === 'machine' ? [{ ...line, host: 'binh' }] : []));
+      expect(invalidReasons(new RecordedRun([...lines, ...his]))).toEqual([]);
+      const busy = his.map((line) => ({ ...line, busyCores: 3.9 }));
+      expect(invalidReasons(new RecordedRun([...lines, ...busy]))).toEqual([
+        expect.stringContaining('the machine of binh was the bottleneck: 97.5 % of its 4 cores'),
+      ]);
+      expect(invalidReasons(new RecordedRun(lines))).toEqual(['the load of the machine of binh was not measured']);
+    });
+
+    it('refuses such a clock where only one of them sends pictures', async () => {
+      const reasons = await reasonsWith((line) => {
+        const changed = real(line);
+        if (changed?.type !== 'header') return changed;
+        const { binh, ...others } = changed.scenario.clients;
+        if (binh === undefined) throw new Error('the example has Binh');
+        const silent = { ...binh, sends: { video: null, audio: true } };
+        return { ...changed, scenario: { ...changed.scenario, clients: { ...others, binh: silent } } };
+      });
+      expect(reasons).toContain('the clock of binh is known to 90.0 ms only');
+    });
   });
 
   it('refuses media that did not pass the links it should have passed', async () => {

@@ -15,8 +15,10 @@ export const LIMITS = {
   notDrawn: 0.05,
   /** Share of the shown frames whose time code could not be read. */
   unread: 0.05,
-  /** Uncertainty of a page's clock, ms. */
+  /** Uncertainty of a page's clock, ms, where it matters. */
   clockMs: 3,
+  /** Share of the planned time that has to be measured. */
+  measured: 0.9,
 } as const;
 
 const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
@@ -25,29 +27,39 @@ const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
 export function invalidReasons(run: RecordedRun): string[] {
   const { window, header } = run;
   if (window === undefined) return ['the measured time was not reached, or not its end'];
+  const { lengthS } = header.scenario;
+  const measuredS = (window.toMs - window.fromMs) / 1_000;
   return [
-    ...machineReasons(run, window),
+    ...(measuredS < LIMITS.measured * lengthS ? [`stopped after ${measuredS.toFixed(0)} of ${lengthS} s`] : []),
+    ...[undefined, ...Object.keys(header.real?.hosts ?? {})].flatMap((host) => machineReasons(run, window, host)),
     ...Object.keys(header.scenario.clients).flatMap((client) => clientReasons(run, client, window)),
     ...unreadReasons(run),
-    ...bypassedLinks(run),
+    // Of real networks nobody knows where packets pass.
+    ...(header.real === undefined ? bypassedLinks(run) : []),
+    ...strayReasons(run, window),
   ];
 }
 
 type Window = NonNullable<RecordedRun['window']>;
 
-function machineReasons(run: RecordedRun, { fromMs, toMs }: Window): string[] {
-  const { cores } = run.header.machine;
-  const loads = run.of('machine').filter(({ atMs, overMs }) => atMs > fromMs && atMs - overMs < toMs);
-  if (loads.length === 0) return ['the load of the machine was not measured'];
+/** @param host the client whose machine it is; undefined: the recorder's */
+function machineReasons(run: RecordedRun, { fromMs, toMs }: Window, host: string | undefined): string[] {
+  const { machine, real } = run.header;
+  const cores = (host === undefined ? machine : (real?.hosts[host] ?? machine)).cores;
+  const called = host === undefined ? 'the machine' : `the machine of ${host}`;
+  const loads = run
+    .of('machine')
+    .filter((load) => load.host === host && load.atMs > fromMs && load.atMs - load.overMs < toMs);
+  if (loads.length === 0) return [`the load of ${called} was not measured`];
   const total = loads.reduce((sum, { overMs }) => sum + overMs, 0);
   const mean = (figure: (load: (typeof loads)[number]) => number) =>
     loads.reduce((sum, load) => sum + figure(load) * load.overMs, 0) / total;
   const busy = mean(({ busyCores }) => busyCores) / cores;
   const stolen = mean(({ stolenCores }) => stolenCores) / cores;
   return [
-    ...(busy > LIMITS.busy ? [`the machine was the bottleneck: ${percent(busy)} of its ${cores} cores were busy`] : []),
+    ...(busy > LIMITS.busy ? [`${called} was the bottleneck: ${percent(busy)} of its ${cores} cores were busy`] : []),
     ...(stolen > LIMITS.stolen
-      ? [`the machine was taken away: ${percent(stolen)} of its cores went to other guests`]
+      ? [`${called} was taken away: ${percent(stolen)} of its cores went to other guests`]
       : []),
   ];
 }
@@ -58,7 +70,10 @@ function clientReasons(run: RecordedRun, client: string, window: Window): string
     .of('clock')
     .filter((one) => one.client === client)
     .at(-1);
-  if (clock === undefined || clock.uncertaintyMs > LIMITS.clockMs) {
+  // The clock of another machine is known by half a round trip only. What it is wrong by is added to one direction and taken from
+  // the other, and every figure is the mean of both - where both are measured.
+  const cancels = run.header.real !== undefined && sameInAllDirections(run);
+  if (clock === undefined || (clock.uncertaintyMs > LIMITS.clockMs && !cancels)) {
     reasons.push(`the clock of ${client} is known to ${clock?.uncertaintyMs.toFixed(1) ?? '?'} ms only`);
   }
   const { video } = sentBy(run.header.scenario, client);
@@ -83,6 +98,22 @@ function clientReasons(run: RecordedRun, client: string, window: Window): string
     reasons.push(`the CPU limited the encoder of ${client} for ${limited.toFixed(1)} s`);
   }
   return reasons;
+}
+
+function sameInAllDirections({ header: { scenario } }: RecordedRun): boolean {
+  const sent = Object.keys(scenario.clients).map((client) => sentBy(scenario, client));
+  const kinds = new Set(sent.map(({ video, audio }) => `${video !== null} ${audio}`));
+  return kinds.size === 1;
+}
+
+/** Clients that were not where the arm puts them for the whole time, such as after a move to another node. */
+function strayReasons(run: RecordedRun, { fromMs, toMs }: Window): string[] {
+  const arm = run.header.scenario.arms.find(({ name }) => name === run.header.arm);
+  const strays = run.of('node-stats').flatMap(({ client, node, atMs }) => {
+    const due = arm?.at[client];
+    return atMs >= fromMs && atMs <= toMs && node !== due ? [`${client} was on ${node} instead of ${due ?? '?'}`] : [];
+  });
+  return [...new Set(strays)];
 }
 
 /** `qualityLimitationDurations.cpu`, seconds. */

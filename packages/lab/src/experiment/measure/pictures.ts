@@ -1,6 +1,6 @@
 import type { KeptFrame } from '../page/contract.ts';
 import type { FrameQuality } from '../record/schema.ts';
-import type { ClientPage } from '../world/client-page.ts';
+import type { LabClient } from '../world/stage.ts';
 import { compareFrames, type Ffmpeg, type FramePair } from './quality.ts';
 
 /**
@@ -8,7 +8,7 @@ import { compareFrames, type Ffmpeg, type FramePair } from './quality.ts';
  * pixel. Nothing without ffmpeg.
  */
 export async function comparePictures(
-  pages: ReadonlyMap<string, { readonly page: ClientPage; readonly number: number }>,
+  pages: ReadonlyMap<string, { readonly page: LabClient; readonly number: number }>,
   ffmpeg: Ffmpeg | undefined,
 ): Promise<FrameQuality[]> {
   if (ffmpeg === undefined) return [];

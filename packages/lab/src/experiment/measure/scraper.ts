@@ -1,34 +1,40 @@
-import type { Scrape } from '../record/schema.ts';
+import type { Sample, Scrape } from '../record/schema.ts';
+import type { NodeFigures } from '../world/stage.ts';
 import { ChangedSamples, samplesOf } from './series.ts';
 
 /** Prometheus's own default would be 10 s. */
 const TIMEOUT_MS = 3_000;
 
-/** Reads the metrics of nodes as Prometheus does. */
-export class Scraper {
-  readonly #targets: ReadonlyMap<string, { readonly url: string; readonly changed: ChangedSamples }>;
-  readonly #nowMs: () => number;
+export interface ScraperOptions {
+  /** The scenario's node -> base URL. */
+  readonly urls: ReadonlyMap<string, string>;
+  /** Milliseconds since the run's origin. */
+  readonly nowMs: () => number;
+  /** Bearer token for /metrics, where one is needed. */
+  readonly token?: string | undefined;
+  /** Told every sample before it is stored. */
+  readonly rename?: (sample: Sample) => Sample;
+}
 
-  /** @param urls node -> base URL */
-  constructor(options: { urls: ReadonlyMap<string, string>; nowMs: () => number }) {
-    this.#targets = new Map([...options.urls].map(([node, url]) => [node, { url, changed: new ChangedSamples() }]));
-    this.#nowMs = options.nowMs;
+/** Reads the metrics of nodes as Prometheus does. */
+export class Scraper implements NodeFigures {
+  readonly #options: ScraperOptions;
+  readonly #changed = new Map<string, ChangedSamples>();
+
+  constructor(options: ScraperOptions) {
+    this.#options = options;
   }
 
   /** One scrape of every node; one that does not answer is left out, as Prometheus leaves a gap. */
-  async scrape(signal?: AbortSignal): Promise<Scrape[]> {
+  async scrape(): Promise<Scrape[]> {
     const scrapes = await Promise.all(
-      [...this.#targets].map(async ([node, { url, changed }]): Promise<Scrape[]> => {
-        const started = this.#nowMs();
+      [...this.#options.urls].map(async ([node, url]): Promise<Scrape[]> => {
+        const { nowMs, rename = (sample) => sample } = this.#options;
+        const started = nowMs();
         try {
-          const timeout = AbortSignal.timeout(TIMEOUT_MS);
-          const reply = await fetch(`${url}/metrics`, {
-            signal: signal === undefined ? timeout : AbortSignal.any([timeout, signal]),
-          });
-          if (!reply.ok) return [];
-          const samples = samplesOf(await reply.text());
-          const tookMs = this.#nowMs() - started;
-          return [{ type: 'scrape', atMs: started, node, tookMs, samples: changed.of(samples) }];
+          const samples = (await readMetrics(url, this.#options.token)).map(rename);
+          const tookMs = nowMs() - started;
+          return [{ type: 'scrape', atMs: started, node, tookMs, samples: this.#changedOf(node).of(samples) }];
         } catch {
           return [];
         }
@@ -36,4 +42,25 @@ export class Scraper {
     );
     return scrapes.flat();
   }
+
+  /** It keeps nothing itself. */
+  async keptSince(): Promise<Scrape[]> {
+    return [];
+  }
+
+  #changedOf(node: string): ChangedSamples {
+    const changed = this.#changed.get(node) ?? new ChangedSamples();
+    this.#changed.set(node, changed);
+    return changed;
+  }
+}
+
+/** @param url of the node. @throws Error when it cannot be reached or refuses */
+export async function readMetrics(url: string, token?: string): Promise<Sample[]> {
+  const reply = await fetch(`${url.replace(/\/$/, '')}/metrics`, {
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+    ...(token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } }),
+  });
+  if (!reply.ok) throw new Error(`${url}/metrics answers ${reply.status}`);
+  return samplesOf(await reply.text());
 }

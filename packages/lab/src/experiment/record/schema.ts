@@ -27,6 +27,13 @@ export const Route = z.strictObject({
 });
 export type Route = z.output<typeof Route>;
 
+const Machine = z.strictObject({
+  os: z.string(),
+  cpu: z.string(),
+  cores: z.int(),
+  memoryBytes: z.number(),
+});
+
 export const Header = z.strictObject({
   type: z.literal('header'),
   version: z.literal(RECORD_VERSION),
@@ -45,12 +52,19 @@ export const Header = z.strictObject({
   links: z.record(name, LinkSettings),
   routes: z.array(Route).readonly(),
   versions: z.record(z.string(), z.string()),
-  machine: z.strictObject({
-    os: z.string(),
-    cpu: z.string(),
-    cores: z.int(),
-    memoryBytes: z.number(),
-  }),
+  /** Where the recorder ran, and clients that are not named below. */
+  machine: Machine,
+  /** Of a run on real servers: then `links` and `routes` are empty, since nobody knows what lies between. */
+  real: z
+    .strictObject({
+      /** Of the session service. */
+      url: z.string(),
+      /** The scenario's nodes -> ids of the nodes that stood for them. */
+      nodes: z.record(name, name),
+      /** Clients on machines of their own. */
+      hosts: z.record(name, Machine),
+    })
+    .optional(),
 });
 export type Header = z.output<typeof Header>;
 
@@ -177,6 +191,8 @@ export const MachineLoad = z.strictObject({
   type: z.literal('machine'),
   atMs: time,
   overMs: z.number().positive(),
+  /** The client whose machine it is; without one the recorder's. */
+  host: name.optional(),
   /** Cores in use by anything; of `header.machine.cores`. */
   busyCores: z.number(),
   /** Cores a hypervisor gave to others (steal). */

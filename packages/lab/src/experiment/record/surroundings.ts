@@ -2,7 +2,6 @@ import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { cpus, type as osType, release, totalmem } from 'node:os';
 import { promisify } from 'node:util';
-import type { Browser } from 'playwright-core';
 import { z } from 'zod';
 import type { Ffmpeg } from '../measure/quality.ts';
 import type { Header } from './schema.ts';
@@ -11,15 +10,14 @@ const run = promisify(execFile);
 /** Versions in it are exact, so it says what is installed. */
 const Package = z.object({ version: z.string(), dependencies: z.object({ mediasoup: z.string() }) });
 
-/** Versions of everything that could make a difference. */
-export async function versions(browser: Browser, ffmpeg: Ffmpeg | undefined): Promise<Record<string, string>> {
+/** Versions of what runs here and could make a difference. */
+export async function versions(ffmpeg: Ffmpeg | undefined): Promise<Record<string, string>> {
   const file = await readFile(new URL('../../../package.json', import.meta.url), 'utf8');
   const { version, dependencies } = Package.parse(JSON.parse(file));
   return {
     meridian: version,
     commit: await commit(),
     node: process.version,
-    chromium: browser.version(),
     mediasoup: dependencies.mediasoup,
     ...(ffmpeg === undefined ? {} : { ffmpeg: ffmpeg.version }),
   };

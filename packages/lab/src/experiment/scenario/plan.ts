@@ -22,9 +22,15 @@ interface Way {
 /**
  * Turns an arm into links and routes. A link's name begins with whose it is: `anna/home-fibre/forward` is the last mile
  * of Anna towards the network, `anna~sin/amsterdam-singapore/backward` the long line from Singapore to her.
+ * Without links, on real servers, both stay empty.
  * @throws MeridianError `config-invalid` for an unknown arm or profile.
  */
-export function planArm(scenario: Scenario, armName: string, profiles: ReadonlyMap<string, Profile>): ArmPlan {
+export function planArm(
+  scenario: Scenario,
+  armName: string,
+  profiles: ReadonlyMap<string, Profile>,
+  { links: laid = true }: { readonly links?: boolean } = {},
+): ArmPlan {
   const arm = scenario.arms.find(({ name }) => name === armName);
   if (arm === undefined) {
     const known = scenario.arms.map(({ name }) => name).join(', ');
@@ -32,6 +38,8 @@ export function planArm(scenario: Scenario, armName: string, profiles: ReadonlyM
       message: `${scenario.name} has no arm "${armName}"; there are: ${known}`,
     });
   }
+  const nodes = Object.keys(scenario.nodes).filter((node) => Object.values(arm.at).includes(node));
+  if (!laid) return { arm, nodes, links: {}, routes: [] };
   const links: Record<string, LinkSettings> = {};
   const lay = (owner: string, hops: readonly Hop[]): Way => {
     const there: string[] = [];
@@ -52,7 +60,6 @@ export function planArm(scenario: Scenario, armName: string, profiles: ReadonlyM
       lay(client, [...lastMile, ...extraLastMile(arm, client)]),
     ]),
   );
-  const nodes = Object.keys(scenario.nodes).filter((node) => Object.values(arm.at).includes(node));
   const long = new Map<string, Way>();
   const between = (a: string, b: string): Way => {
     const known = long.get(`${a} ${b}`);

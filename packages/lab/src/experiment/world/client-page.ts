@@ -2,14 +2,24 @@ import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { z } from 'zod';
 import { detourScript } from '../../browser/detour.ts';
 import { type ClientTask, KeptFrame, PageNews } from '../page/contract.ts';
-import type { ClientWay } from './links.ts';
+import type { MachineLoad } from '../record/schema.ts';
+import { type PageFiles, servePage } from './page-files.ts';
+import type { LabClient } from './stage.ts';
 
 /** Epoch milliseconds by this process's clock, which never jumps. */
 export const recorderMs = (): number => performance.timeOrigin + performance.now();
 
-/** One client of a run: a page of its own in a browser context of its own. */
-export class ClientPage {
+export interface PageSurroundings {
+  /** Ports of the emulator instead of the servers' own. */
+  readonly detour?: Parameters<typeof detourScript>[0];
+  /** The page itself, where the session service serves the ordinary web app. */
+  readonly files?: PageFiles;
+}
+
+/** One client of a run on this machine: a page of its own in a browser context of its own. */
+export class ClientPage implements LabClient {
   readonly name: string;
+  readonly remote = false;
   readonly errors: string[] = [];
   readonly #context: BrowserContext;
   readonly #page: Page;
@@ -27,14 +37,20 @@ export class ClientPage {
   }
 
   /** Loads the page; `start` joins. */
-  static async open(browser: Browser, way: ClientWay, task: ClientTask): Promise<ClientPage> {
+  static async open(browser: Browser, task: ClientTask, { detour, files }: PageSurroundings = {}): Promise<ClientPage> {
     const context = await browser.newContext({ viewport: { width: 1_280, height: 800 } });
     try {
-      await context.addInitScript(detourScript(way));
+      if (detour !== undefined) await context.addInitScript(detourScript(detour));
+      const served = files === undefined ? undefined : await servePage(context, new URL(task.url).origin, files);
       const page = await context.newPage();
       const client = new ClientPage(context, page, task);
       await page.goto(task.url);
       await page.waitForFunction('window.meridianLab !== undefined');
+      if (served !== undefined) {
+        await page.evaluate('window.meridianLab.fetchWorklets()');
+        // Asking us for every request would make the join slower than it is.
+        await served.stop();
+      }
       return client;
     } catch (error) {
       await context.close();
@@ -75,6 +91,11 @@ export class ClientPage {
   async drawAgain(frames: readonly number[]): Promise<KeptFrame[]> {
     const drawn = await this.#page.evaluate(`window.meridianLab.client.drawAgain(${JSON.stringify(frames)})`);
     return z.array(KeptFrame).parse(drawn);
+  }
+
+  /** The recorder measures its own machine. */
+  async load(): Promise<Omit<MachineLoad, 'atMs'> | undefined> {
+    return undefined;
   }
 
   /** Leaves the room as a person would. */

@@ -1,6 +1,10 @@
 import type { LocalCluster } from '../../local-cluster/index.ts';
+import type { LinkReports } from '../../wan/spec.ts';
 import { startEmulator, type WanEmulator } from '../../wan/start-emulator.ts';
+import type { ClientTask } from '../page/contract.ts';
 import type { ArmPlan } from '../scenario/plan.ts';
+import { ClientPage } from './client-page.ts';
+import type { RunWays } from './stage.ts';
 import type { World } from './world.ts';
 
 /** Where a client finds what it talks to: addresses of the emulator instead of the servers' own. */
@@ -13,12 +17,14 @@ export interface ClientWay {
 }
 
 /** The emulated links of one run. */
-export class RunLinks {
-  readonly emulator: WanEmulator;
+export class RunLinks implements RunWays {
+  readonly #world: World;
+  readonly #emulator: WanEmulator;
   readonly #ways: ReadonlyMap<string, ClientWay>;
 
-  private constructor(emulator: WanEmulator, ways: ReadonlyMap<string, ClientWay>) {
-    this.emulator = emulator;
+  private constructor(world: World, emulator: WanEmulator, ways: ReadonlyMap<string, ClientWay>) {
+    this.#world = world;
+    this.#emulator = emulator;
     this.#ways = ways;
   }
 
@@ -41,22 +47,30 @@ export class RunLinks {
       for (const client of Object.keys(world.scenario.clients)) {
         ways.set(client, await wayOf(emulator, world.cluster, plan, client));
       }
-      return new RunLinks(emulator, ways);
+      return new RunLinks(world, emulator, ways);
     } catch (error) {
       await emulator.close();
       throw error;
     }
   }
 
-  /** @throws Error for a client that is not in the scenario */
-  way(client: string): ClientWay {
-    const way = this.#ways.get(client);
-    if (way === undefined) throw new Error(`no client ${client}`);
-    return way;
+  /** @throws Error for a client that is not in the scenario; what opening the page throws */
+  open(task: Omit<ClientTask, 'url'>, room: string): Promise<ClientPage> {
+    const way = this.#ways.get(task.name);
+    if (way === undefined) throw new Error(`no client ${task.name}`);
+    return ClientPage.open(this.#world.browser, { ...task, url: `${way.serviceUrl}/r/${room}` }, { detour: way });
+  }
+
+  startSchedules(): Promise<void> {
+    return this.#emulator.startSchedules();
+  }
+
+  report(): Promise<LinkReports> {
+    return this.#emulator.report();
   }
 
   close(): Promise<void> {
-    return this.emulator.close();
+    return this.#emulator.close();
   }
 }
 

@@ -3,10 +3,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { launchChromium } from '../../browser/chromium.ts';
+import { createRoom } from '../../light/api.ts';
 import { LocalCluster } from '../../local-cluster/index.ts';
 import type { MeshSpec } from '../../wan/spec.ts';
+import { childrenOf } from '../measure/machine.ts';
+import { Scraper } from '../measure/scraper.ts';
+import type { ArmPlan } from '../scenario/plan.ts';
 import type { Scenario } from '../scenario/schema.ts';
 import { buildPage } from './bundle.ts';
+import { RunLinks } from './links.ts';
+import type { NodeFigures, RunRoom, RunWays, Stage } from './stage.ts';
 
 /** Ports for relays, on every node the same: their addresses differ. Each relay link of a room takes one. */
 const PIPE_PORTS = { min: 24_000, max: 24_047 } as const;
@@ -27,7 +33,8 @@ export interface PipeAddresses {
  * What stays the same from run to run: the cluster with a node for each of the scenario's, and the browser. Links are
  * not part of it: every run lays its own.
  */
-export class World {
+export class World implements Stage {
+  readonly real = undefined;
   readonly scenario: Scenario;
   readonly cluster: LocalCluster;
   readonly browser: Browser;
@@ -86,6 +93,37 @@ export class World {
       await rm(dir, { recursive: true, force: true });
       throw error;
     }
+  }
+
+  get versions(): Readonly<Record<string, string>> {
+    return { chromium: this.browser.version() };
+  }
+
+  layWays(plan: ArmPlan, seed: number): Promise<RunWays> {
+    return RunLinks.open(this, plan, seed);
+  }
+
+  /** The cluster goes with the world, and its rooms with it. */
+  async openRoom(): Promise<RunRoom> {
+    return { slug: await createRoom(this.cluster.url), close: async () => {} };
+  }
+
+  figures(nowMs: () => number): NodeFigures {
+    return new Scraper({ urls: new Map([...this.cluster.nodes].map(([node, { url }]) => [node, url])), nowMs });
+  }
+
+  async processes(): Promise<ReadonlyMap<number, string>> {
+    const named = new Map<number, string>([[process.pid, 'lab']]);
+    named.set(this.cluster.sessionApi.pid, 'session-api');
+    for (const [node, { child }] of this.cluster.nodes) named.set(child.pid, node);
+    for (const pid of await childrenOf(process.pid, /chrom/)) named.set(pid, 'chromium');
+    for (const pid of await childrenOf(process.pid, /redis/)) named.set(pid, 'redis');
+    return named;
+  }
+
+  /** The nodes have the scenario's names. */
+  nodeName(nodeId: string): string {
+    return nodeId;
   }
 
   /** The mesh that carries relays between all nodes, with the routes of one run. */
