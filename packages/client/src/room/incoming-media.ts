@@ -20,6 +20,8 @@ export interface IncomingMediaOptions {
   readonly isQuiet: (track: RemoteTrack) => boolean;
   /** Something else is published in the place of this producer. */
   readonly isSuperseded: (track: RemoteTrack) => boolean;
+  /** Some node that we are attached to knows a producer that takes the place of this one, which is about to go. */
+  readonly isReplaced: (track: RemoteTrack) => boolean;
 }
 
 /** What is shown of one person's source, and what is going to take its place. */
@@ -30,7 +32,10 @@ interface Slot {
   over: boolean;
   /** Newer tracks that do not flow yet, oldest first. */
   readonly coming: Map<RemoteTrack, Coming>;
-  /** The same producer over another node, while one of two nodes is being left: which one ends first is open. */
+  /**
+   * Further tracks that come in: while somebody moves there are the old producer and the new one, and while we move each of
+   * them over two nodes. Which of them ends first is open, so none is forgotten before it ends.
+   */
   readonly spare: Map<RemoteTrack, FlowProbe>;
   cancelHold: () => void;
 }
@@ -97,10 +102,10 @@ export class IncomingMedia {
     const standsStill = stillnessOf(slot.flow);
     coming.cancel = flow.watch((reached) => {
       coming.hasBegun = true;
-      if (reached === 'steady' || slot.over) this.#swap(key, slot, remote);
-      else void standsStill().then((still) => still && this.#swap(key, slot, remote));
+      if (reached === 'steady' || slot.over) this.#arrived(key, slot, remote);
+      else void standsStill().then((still) => still && this.#arrived(key, slot, remote));
     });
-    if (isQuiet(remote)) this.#swap(key, slot, remote);
+    if (isQuiet(remote)) this.#arrived(key, slot, remote);
   }
 
   /** Nothing comes in over this track any more. */
@@ -113,12 +118,11 @@ export class IncomingMedia {
     slot.spare.delete(remote);
     if (slot.shown === remote) slot.over = true;
     if (!slot.over) return;
-    const spare = [...slot.spare.keys()].at(-1);
     const isLast = slot.coming.size === 0 && !this.#options.isSuperseded(slot.shown);
-    const begun = [...slot.coming].findLast(([, { hasBegun }]) => hasBegun)?.[0];
-    if (spare !== undefined) this.#swap(key, slot, spare);
+    const begun = [...slot.coming].flatMap(([coming, { hasBegun }]) => (hasBegun ? [coming] : []));
+    const next = this.#best([...begun, ...slot.spare.keys()]);
+    if (next !== undefined) this.#swap(key, slot, next);
     else if (isLast) this.#remove(key, slot);
-    else if (begun !== undefined) this.#swap(key, slot, begun);
     else if (slot.shown === remote) this.#hold(key, slot);
   }
 
@@ -134,8 +138,8 @@ export class IncomingMedia {
   quiet(muted: { sessionId: SessionId; source: MediaSource }): void {
     const key = slotOf(muted);
     const slot = this.#slots.get(key);
-    const newest = slot === undefined ? undefined : [...slot.coming.keys()].at(-1);
-    if (slot !== undefined && newest !== undefined) this.#swap(key, slot, newest);
+    const newest = slot === undefined ? undefined : this.#best([...slot.coming.keys()]);
+    if (slot !== undefined && newest !== undefined) this.#arrived(key, slot, newest);
   }
 
   /** Drops everything that is not among these. */
@@ -149,10 +153,29 @@ export class IncomingMedia {
       for (const remote of [...slot.spare.keys()]) if (!flowing.includes(remote)) slot.spare.delete(remote);
       if (flowing.includes(slot.shown)) continue;
       slot.over = true;
-      const newest = [...slot.coming.keys(), ...slot.spare.keys()].at(-1);
+      const newest = this.#best([...slot.coming.keys(), ...slot.spare.keys()]);
       if (newest === undefined) this.#remove(key, slot);
       else this.#swap(key, slot, newest);
     }
+  }
+
+  /** The one to go on with: the latest of those that nothing takes the place of, if there is any. */
+  #best(tracks: readonly RemoteTrack[]): RemoteTrack | undefined {
+    return tracks.findLast((track) => !this.#options.isReplaced(track)) ?? tracks.at(-1);
+  }
+
+  /** A track that was waited for is of use. One that is about to go does not take the place of its own successor. */
+  #arrived(key: SlotKey, slot: Slot, remote: RemoteTrack): void {
+    const { isReplaced } = this.#options;
+    if (slot.over || !isReplaced(remote) || isReplaced(slot.shown)) {
+      this.#swap(key, slot, remote);
+      return;
+    }
+    const coming = slot.coming.get(remote);
+    if (this.#slots.get(key) !== slot || coming === undefined) return;
+    coming.cancel();
+    slot.coming.delete(remote);
+    slot.spare.set(remote, coming.flow);
   }
 
   #swap(key: SlotKey, slot: Slot, after: RemoteTrack): void {
@@ -168,7 +191,7 @@ export class IncomingMedia {
     }
     slot.spare.clear();
     for (const [remote, itsFlow] of left) {
-      if (remote !== after && remote.producerId === after.producerId) slot.spare.set(remote, itsFlow);
+      if (remote !== after) slot.spare.set(remote, itsFlow);
     }
     slot.cancelHold();
     slot.shown = after;
@@ -183,7 +206,7 @@ export class IncomingMedia {
     slot.cancelHold();
     slot.cancelHold = this.#options.runtime.after(HOLD_MS, () => {
       if (this.#slots.get(key) !== slot || !slot.over) return;
-      const newest = [...slot.coming.keys()].at(-1);
+      const newest = this.#best([...slot.coming.keys()]);
       if (newest === undefined) this.#remove(key, slot);
       else this.#swap(key, slot, newest);
     });

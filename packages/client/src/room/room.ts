@@ -91,6 +91,7 @@ export class Room extends Emitter<RoomEvents> {
         const producer = this.producerOf(sessionId, source);
         return producer !== undefined && producer.producerId !== producerId;
       },
+      isReplaced: ({ producerId }) => this.#upkeep.rosters.some((roster) => roster.isReplaced(producerId)),
     });
     this.#publications = new Publications(
       {

@@ -65,6 +65,11 @@ export class Roster {
     return undefined;
   }
 
+  /** Is there a producer that takes the place of this one? */
+  isReplaced(producerId: ProducerId): boolean {
+    return [...this.#slots.values()].some((slot) => slot.some(({ replaces }) => replaces === producerId));
+  }
+
   producerOf(sessionId: SessionId, source: MediaSource): ProducerInfo | undefined {
     return this.#slots.get(slotOf({ sessionId, source }))?.at(-1);
   }

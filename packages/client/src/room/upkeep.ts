@@ -123,6 +123,11 @@ export class Upkeep {
     return this.#roster;
   }
 
+  /** Of all nodes that we are attached to; during a move there are two. */
+  get rosters(): readonly Roster[] {
+    return [this.#roster, ...this.#moving.beside.map((attachment) => attachment.roster)];
+  }
+
   /** The attachment in force; undefined while reconnecting and after the end. */
   get current(): Attachment | undefined {
     const state = this.#state;

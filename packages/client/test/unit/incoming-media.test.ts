@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Flow } from '../../src/media/flow-watch.ts';
 import type { RemoteTrack } from '../../src/media/receiver.ts';
@@ -11,6 +12,7 @@ class Stage {
   readonly runtime = new FakeRuntime();
   readonly told: string[] = [];
   readonly quiet = new Set<RemoteTrack>();
+  readonly replaced = new Set<string>();
   superseded = false;
   readonly #flows = new Map<RemoteTrack, (flow: Flow) => void>();
   readonly incoming = new IncomingMedia({
@@ -23,6 +25,7 @@ class Stage {
     },
     isQuiet: (track) => this.quiet.has(track),
     isSuperseded: () => this.superseded,
+    isReplaced: ({ producerId }) => this.replaced.has(producerId),
   });
 
   remote(producerId: string): RemoteTrack {
@@ -238,5 +241,35 @@ describe('the same producer over two nodes, of which one is being left', () => {
     stage.incoming.keepOnly([stays]);
 
     expect(stage.incoming.trackOf(stays.sessionId, 'camera')).toBe(stays);
+  });
+});
+
+describe('two people who move at once: the old and the new producer, each over two nodes', () => {
+  it('ends with the new producer over the new node, in whatever order its tracks come, flow and go', () => {
+    const name = fc.constantFrom('old-here', 'old-there', 'new-here', 'new-there');
+    const order = fc.shuffledSubarray(['old-here', 'old-there', 'new-here', 'new-there'] as const, { minLength: 4 });
+    fc.assert(
+      fc.property(order, fc.array(name, { maxLength: 8 }), order, fc.nat(4), (arrivals, flows, ends, knownAfter) => {
+        const stage = new Stage();
+        const tracks = new Map(arrivals.map((one) => [one, stage.remote(one.startsWith('old') ? 'p1' : 'p2')]));
+        const track = (one: string) => tracks.get(one as (typeof arrivals)[number]) ?? expect.fail(one);
+        for (const [index, one] of arrivals.entries()) {
+          // The news of the replacement may come before or after any of the tracks.
+          if (index === knownAfter) stage.replaced.add('p1');
+          stage.add(track(one));
+        }
+        stage.replaced.add('p1');
+        stage.superseded = true;
+        for (const one of flows) stage.flow(track(one), 'begun', 'steady');
+
+        // Everything ends but the new producer at the new node, which flows in the end.
+        for (const one of ends) if (one !== 'new-there') stage.incoming.drop(track(one));
+        stage.flow(track('new-there'), 'begun', 'steady');
+
+        expect(stage.incoming.trackOf(track('new-there').sessionId, 'camera')).toBe(track('new-there'));
+        expect(stage.told.filter((line) => line.startsWith('-'))).toEqual([]);
+      }),
+      { numRuns: 2_000 },
+    );
   });
 });
