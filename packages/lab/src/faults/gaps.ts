@@ -2,6 +2,8 @@
 export interface Outage {
   /** Longest time without anything new, of those that touch the time after the fault. */
   readonly gapMs: number;
+  /** When that time began, after the fault; negative where it had begun before. */
+  readonly gapAtMs: number;
   /** From the fault until it was back to stay: the end of the gaps longer than `SIGNIFICANT_MS`. 0 without such a gap. */
   readonly backAfterMs: number;
   /** Longest time without anything new before the fault: what is usual on this machine. */
@@ -65,8 +67,13 @@ function outageOf(gaps: readonly Gap[], { faultMs }: Window): Outage {
     if (backMs !== undefined && gap.fromMs - backMs > STEADY_MS) break;
     backMs = gap.toMs;
   }
+  const longest = after.reduce<Gap | undefined>(
+    (best, gap) => (best === undefined || length(gap) > length(best) ? gap : best),
+    undefined,
+  );
   return {
-    gapMs: Math.max(0, ...after.map(length)),
+    gapMs: longest === undefined ? 0 : length(longest),
+    gapAtMs: longest === undefined ? 0 : longest.fromMs - faultMs,
     backAfterMs: backMs === undefined ? 0 : backMs - faultMs,
     usualGapMs: Math.max(0, ...before.map(length)),
   };

