@@ -20,6 +20,10 @@ const COMMANDS: Readonly<Record<string, Subcommand>> = {
     help: 'check the lab: differences that were put in must be found',
     run: async (args) => (await import('./campaign/commands.ts')).known(args),
   },
+  client: {
+    help: 'a client of an experiment on real servers, on this machine; started by lab run --client',
+    run: async (args) => (await import('./experiment/real/client-command.ts')).client(args),
+  },
   report: {
     help: 'evaluate recorded runs of an experiment again: verdict, figures, plots',
     run: async (args) => (await import('./report/command.ts')).report(args),

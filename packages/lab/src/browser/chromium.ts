@@ -22,12 +22,20 @@ const FLAGS = [
   '--disable-background-timer-throttling',
   '--disable-backgrounding-occluded-windows',
   '--disable-renderer-backgrounding',
-  // Names of candidates as addresses: mDNS needs a network that answers multicast.
-  '--disable-features=WebRtcHideLocalIpsWithMdns,MediaRouter',
+  // Names of candidates as addresses: mDNS needs a network that answers multicast. A page that the lab puts in the web app's place
+  // may reach nodes of this machine and network, as the web app may.
+  '--disable-features=WebRtcHideLocalIpsWithMdns,MediaRouter,LocalNetworkAccessChecks,LocalNetworkAccessChecksWebSockets',
 ];
 
 /** @throws Error that says how to get Chromium where there is none. */
-export async function launchChromium(options: { fps?: number; args?: readonly string[] } = {}): Promise<Browser> {
+export async function launchChromium(
+  options: {
+    fps?: number;
+    args?: readonly string[];
+    /** The caller deals with Ctrl-C and closes the browser itself; else Ctrl-C closes it and ends the process. */
+    survivesInterrupt?: boolean;
+  } = {},
+): Promise<Browser> {
   const executablePath = process.env.MERIDIAN_LAB_CHROMIUM ?? CANDIDATES.find((path) => existsSync(path));
   if (executablePath === undefined) {
     throw new Error('Chromium is not installed: run ./scripts/test once, or `apt-get install chromium`.');
@@ -35,6 +43,7 @@ export async function launchChromium(options: { fps?: number; args?: readonly st
   return chromium.launch({
     executablePath,
     headless: true,
+    handleSIGINT: options.survivesInterrupt !== true,
     args: [
       ...FLAGS,
       `--use-fake-device-for-media-stream=fps=${options.fps ?? 20},display-media-type=monitor`,

@@ -26,7 +26,7 @@ export interface CampaignOptions {
   readonly profiles?: ReadonlyMap<string, Profile>;
   readonly now?: () => number;
   /** What the experiment runs on; default: a cluster of its own with emulated links. */
-  readonly openStage?: (onEvent: (line: string) => void) => Promise<Stage>;
+  readonly openStage?: ((onEvent: (line: string) => void) => Promise<Stage>) | undefined;
   /** Plays and records one run; tests put their own here. */
   readonly record?: (options: RunOptions) => Promise<RecordedRun>;
   readonly onEvent?: (event: CampaignEvent) => void;

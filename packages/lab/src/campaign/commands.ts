@@ -3,11 +3,12 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { MeridianError } from '@meridian/protocol';
 import type { Evaluation } from '../analysis/experiment.ts';
+import { RealStage } from '../experiment/real/real-stage.ts';
 import { readScenario, SCENARIOS_DIR } from '../experiment/scenario/file.ts';
 import type { Scenario } from '../experiment/scenario/schema.ts';
 import { writeReport } from '../report/write.ts';
 import { simulateAa } from './aa.ts';
-import { runCampaign } from './campaign.ts';
+import { type CampaignOptions, runCampaign } from './campaign.ts';
 import { recoveredOf } from './known.ts';
 import { Screen } from './screen.ts';
 
@@ -20,6 +21,11 @@ const COMMON = {
   seed: { type: 'string' },
   out: { type: 'string' },
   reference: { type: 'string' },
+  cluster: { type: 'string' },
+  prometheus: { type: 'string' },
+  scrape: { type: 'string', multiple: true },
+  client: { type: 'string', multiple: true },
+  metrics: { type: 'string' },
 } as const;
 
 const OPTIONS_HELP = `  --minutes N      as many whole blocks as fit into this time
@@ -28,6 +34,12 @@ const OPTIONS_HELP = `  --minutes N      as many whole blocks as fit into this t
   --seed N         of the links; default 1
   --reference ARM  the arm that the others are compared with; default: the first
   --out FOLDER     for recordings and report; default .data/lab/<scenario>-<time>
+  --metrics [HOST:]PORT   serves the arms' figures to Prometheus while it runs
+On real servers instead of emulated links (docs/experiments.md):
+  --cluster URL    address of a cluster that is there already; arms are forced by region
+  --prometheus URL         the Prometheus that scrapes its nodes, or
+  --scrape NODE=URL        a node's /metrics as reached from here (again for each node; token: MERIDIAN_METRICS_TOKEN)
+  --client NAME=COMMAND    runs this client where the command starts "lab client", such as 'binh=ssh -C host "..."'
 Ctrl-C keeps what was measured and writes the report of it.`;
 
 type Values = ReturnType<typeof parseArgs<{ options: typeof COMMON }>>['values'];
@@ -127,9 +139,45 @@ function adjusted(scenario: Scenario, values: Values): Scenario {
   };
 }
 
+/** What the experiment runs on; undefined: a cluster of its own. @throws MeridianError `config-invalid` */
+function stageOf(scenario: Scenario, values: Values): CampaignOptions['openStage'] {
+  const { cluster: url, prometheus } = values;
+  if (url === undefined) {
+    const stray = (['prometheus', 'scrape', 'client'] as const).find((name) => values[name] !== undefined);
+    if (stray === undefined) return undefined;
+    throw new MeridianError('config-invalid', { message: `--${stray} goes with --cluster` });
+  }
+  if (prometheus !== undefined && values.scrape !== undefined) {
+    throw new MeridianError('config-invalid', { message: 'give either --prometheus or --scrape' });
+  }
+  const clients = pairsOf('client', values.client ?? []);
+  const scrape = pairsOf('scrape', values.scrape ?? []);
+  for (const [name, text] of [['cluster', url], ['prometheus', prometheus], ...scrape] as const) {
+    if (text !== undefined && !URL.canParse(text)) {
+      throw new MeridianError('config-invalid', { message: `${name}: "${text}" is no URL` });
+    }
+  }
+  const metricsToken = process.env.MERIDIAN_METRICS_TOKEN;
+  return (onEvent) => RealStage.open({ scenario, url, prometheus, scrape, clients, metricsToken, onEvent });
+}
+
+/** `name=value` of an option that is given several times. */
+function pairsOf(option: string, texts: readonly string[]): Map<string, string> {
+  return new Map(
+    texts.map((text): [string, string] => {
+      const at = text.indexOf('=');
+      if (at < 1 || at === text.length - 1) {
+        throw new MeridianError('config-invalid', { message: `--${option} must be NAME=VALUE, not "${text}"` });
+      }
+      return [text.slice(0, at), text.slice(at + 1)];
+    }),
+  );
+}
+
 /** Runs, reports, prints the verdict. Undefined where nothing usable was recorded. */
 async function measure(scenario: Scenario, values: Values): Promise<Evaluation | undefined> {
   const minutes = numberOption(values, 'minutes', 0.1);
+  const openStage = stageOf(scenario, values);
   const experiment = `${scenario.name}-${new Date().toISOString().replace(/[-:]|\.\d+/g, '')}`;
   const dir = values.out ?? join('.data', 'lab', experiment);
   await mkdir(dir, { recursive: true });
@@ -151,6 +199,7 @@ async function measure(scenario: Scenario, values: Values): Promise<Evaluation |
       signal: stop.signal,
       withinMs: minutes === undefined ? undefined : minutes * 60_000,
       onEvent: screen.show,
+      openStage,
     });
     screen.clear();
     if (!runs.some(({ valid }) => valid)) {

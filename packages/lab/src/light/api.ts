@@ -1,6 +1,13 @@
 import { ErrorReply, MeridianError, parseOrThrow, RoomView, UserTokenReply } from '@meridian/protocol';
 import type { z } from 'zod';
 
+const TIMEOUT_MS = 15_000;
+
+/** @throws MeridianError as the service answered; `internal` when the answer is not of the expected form. */
+export async function get<S extends z.ZodType>(schema: S, url: string): Promise<z.output<S>> {
+  return answerOf(schema, url, await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) }));
+}
+
 /**
  * Posts JSON to the session service and checks the answer.
  * @throws MeridianError as the service answered; `internal` when the answer is not of the expected form.
@@ -18,8 +25,12 @@ export async function post<S extends z.ZodType>(
       ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
     },
     body: JSON.stringify(body),
-    signal: AbortSignal.timeout(15_000),
+    signal: AbortSignal.timeout(TIMEOUT_MS),
   });
+  return answerOf(schema, url, response);
+}
+
+async function answerOf<S extends z.ZodType>(schema: S, url: string, response: Response): Promise<z.output<S>> {
   const reply: unknown = await response.json();
   if (!response.ok) throw MeridianError.fromBody(parseOrThrow(ErrorReply, reply, 'internal', `answer of ${url}`).error);
   return parseOrThrow(schema, reply, 'internal', `answer of ${url}`);

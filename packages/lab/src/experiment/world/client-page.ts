@@ -68,12 +68,17 @@ export class ClientPage implements LabClient {
     let best = { offsetMs: 0, uncertaintyMs: Number.POSITIVE_INFINITY };
     for (let question = 0; question < 12; question += 1) {
       const asked = recorderMs();
-      const answer = z.number().parse(await this.#page.evaluate('window.meridianLab.now()'));
+      const answer = await this.now();
       const answered = recorderMs();
       const uncertaintyMs = (answered - asked) / 2;
       if (uncertaintyMs < best.uncertaintyMs) best = { offsetMs: answer - (asked + answered) / 2, uncertaintyMs };
     }
     return best;
+  }
+
+  /** Milliseconds since 1970 by the page's clock. */
+  async now(): Promise<number> {
+    return z.number().parse(await this.#page.evaluate('window.meridianLab.now()'));
   }
 
   async news(): Promise<PageNews> {

@@ -86,7 +86,7 @@ export class World implements Stage {
         },
         ...(onEvent === undefined ? {} : { onEvent }),
       });
-      const browser = await launchChromium();
+      const browser = await launchChromium({ survivesInterrupt: true });
       return new World({ scenario, cluster, browser, dir, pipes });
     } catch (error) {
       await cluster?.stop();
