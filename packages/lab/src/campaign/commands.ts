@@ -10,6 +10,8 @@ import { writeReport } from '../report/write.ts';
 import { simulateAa } from './aa.ts';
 import { type CampaignOptions, runCampaign } from './campaign.ts';
 import { recoveredOf } from './known.ts';
+import { LabMetrics } from './metrics.ts';
+import { MetricsServer, parseListenAddress } from './metrics-server.ts';
 import { Screen } from './screen.ts';
 
 const COMMON = {
@@ -181,6 +183,11 @@ async function measure(scenario: Scenario, values: Values): Promise<Evaluation |
   const experiment = `${scenario.name}-${new Date().toISOString().replace(/[-:]|\.\d+/g, '')}`;
   const dir = values.out ?? join('.data', 'lab', experiment);
   await mkdir(dir, { recursive: true });
+  const metrics = new LabMetrics(scenario);
+  const page =
+    values.metrics === undefined
+      ? undefined
+      : await MetricsServer.start({ registry: metrics.registry, ...parseListenAddress(values.metrics) });
   const screen = new Screen(process.stderr);
   const stop = new AbortController();
   const onInterrupt = () => {
@@ -198,7 +205,10 @@ async function measure(scenario: Scenario, values: Values): Promise<Evaluation |
       seed: numberOption(values, 'seed', 0) ?? 1,
       signal: stop.signal,
       withinMs: minutes === undefined ? undefined : minutes * 60_000,
-      onEvent: screen.show,
+      onEvent: (event) => {
+        screen.show(event);
+        metrics.observe(event);
+      },
       openStage,
     });
     screen.clear();
@@ -212,6 +222,7 @@ async function measure(scenario: Scenario, values: Values): Promise<Evaluation |
     console.log(`${html}\n${markdown}`);
     return evaluation;
   } finally {
+    await page?.finish(stop.signal);
     process.off('SIGINT', onInterrupt);
   }
 }
