@@ -1,4 +1,5 @@
 import { NodeId, Region } from '@meridian/protocol';
+import { LabMetrics } from '../../packages/lab/src/campaign/metrics.ts';
 import { Metrics } from '../../packages/session-api/src/metrics.ts';
 import { NodeMetrics } from '../../packages/sfu-node/src/metrics/node-metrics.ts';
 
@@ -8,15 +9,17 @@ export type Exported = ReadonlyMap<string, ReadonlySet<string>>;
 /** Put on by Prometheus when it scrapes. */
 const SCRAPED = ['job', 'instance'];
 
-/** What the registries of both services really hold, histograms and summaries taken apart as Prometheus does. */
+/** What the registries of both services and of the lab really hold, histograms and summaries taken apart as Prometheus does. */
 export async function exportedSeries(): Promise<Exported> {
   const node = new NodeMetrics({ nodeId: NodeId.parse('check-1'), region: Region.parse('check'), version: '0' });
   const service = new Metrics({ passwordsPending: () => 0 });
+  const lab = new LabMetrics({ name: 'check', arms: [] });
   const series = new Map<string, Set<string>>([['up', new Set(SCRAPED)]]);
   try {
     for (const { registry, defaults } of [
       { registry: node.registry, defaults: ['node', 'region'] },
       { registry: service.registry, defaults: [] },
+      { registry: lab.registry, defaults: [] },
     ]) {
       const types = new Map((await registry.getMetricsAsJSON()).map((metric) => [metric.name, String(metric.type)]));
       for (const metric of registry.getMetricsAsArray()) {
@@ -31,6 +34,7 @@ export async function exportedSeries(): Promise<Exported> {
   } finally {
     node.close();
     service.registry.clear();
+    lab.registry.clear();
   }
   return series;
 }
