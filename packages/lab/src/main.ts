@@ -28,6 +28,10 @@ const COMMANDS: Readonly<Record<string, Subcommand>> = {
     help: 'evaluate recorded runs of an experiment again: verdict, figures, plots',
     run: async (args) => (await import('./report/command.ts')).report(args),
   },
+  load: {
+    help: 'many participants in many rooms: joins, media, cost; --find-knee: how many it carries',
+    run: async (args) => (await import('./load/command.ts')).load(args),
+  },
   'faults': {
     help: 'break real things in a live call and measure who missed what',
     run: async (args) => (await import('./faults/command.ts')).faults(args),
