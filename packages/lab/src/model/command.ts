@@ -4,62 +4,105 @@ import { Play } from './play.ts';
 import { describe, type Sequence, sequence } from './steps.ts';
 import { World } from './world.ts';
 
-const HELP = `pnpm lab model [--sequences N] [--seed N] [--path P] [--no-shrink]
+const HELP = `pnpm lab model [--sequences N] [--seed N] [--path P] [--worlds N] [--no-shrink]
 
 Plays random sequences of what can happen to a cluster (pages loaded, refreshed, closed, cut off and resumed, kicks, ended
 rooms, nodes killed and started, leases running out, messages between nodes late, doubled and lost, Redis emptied) over
 three nodes on a real Redis with a media engine without media, and compares Redis, nodes, pages and media with a model
-after each round. Prints the seed; a failure prints what to add to play it again.`;
+after each round; several such clusters side by side. Prints the seed; a failure prints what to add to play it again.`;
 
 export interface ModelOptions {
   readonly sequences: number;
-  readonly seed?: number;
+  readonly seed: number;
+  /** Of the failure that is to be played again. */
   readonly path?: string;
   /** Looks for a shorter sequence after a failure; default true. */
   readonly shrink?: boolean;
+  /** Clusters side by side in this process; default 1. */
+  readonly worlds?: number;
   readonly say?: (line: string) => void;
+}
+
+export interface ModelFailure {
+  readonly seed: number;
+  readonly path: string;
+  readonly sequence: string;
+  readonly error: string;
 }
 
 export interface ModelResult {
   readonly played: number;
-  readonly seed: number;
-  readonly failure: { readonly path: string; readonly sequence: string; readonly error: string } | undefined;
+  readonly failure: ModelFailure | undefined;
 }
 
-/** Plays the sequences one after the other; after a failure a fresh cluster looks for a shorter one. */
+/**
+ * Plays the sequences in several worlds side by side: most of the time each waits for its Redis. Each world has a seed of
+ * its own, counted up from the given one, and plays its share one after the other; after a failure a fresh cluster
+ * looks for a shorter one, and the other worlds play no more.
+ */
 export async function playModel(options: ModelOptions): Promise<ModelResult> {
+  const { sequences, seed, path, say = () => {} } = options;
+  // A path leads through the sequences of one seed.
+  const worlds = path === undefined ? Math.min(options.worlds ?? 1, sequences) : 1;
+  const progress = { played: 0, failed: false };
+  const played = () => {
+    progress.played += 1;
+    if (progress.played % 100 === 0) say(`${progress.played} of ${sequences}`);
+  };
+  const shares = Array.from({ length: worlds }, (_, index) => Math.ceil((sequences - index) / worlds));
+  const results = await Promise.allSettled(
+    shares.map((share, index) =>
+      playIn({ ...options, sequences: share, seed: (seed + index) | 0 }, progress, played).catch((error: unknown) => {
+        progress.failed = true;
+        throw error;
+      }),
+    ),
+  );
+  const failures = results.map((result) => {
+    if (result.status === 'rejected') throw result.reason;
+    return result.value;
+  });
+  return { played: progress.played, failure: failures.find((failure) => failure !== undefined) };
+}
+
+async function playIn(
+  options: ModelOptions,
+  progress: { failed: boolean },
+  played: () => void,
+): Promise<ModelFailure | undefined> {
+  const { sequences, seed, path, shrink = true } = options;
   let world = await World.start();
-  let played = 0;
+  let mine = false;
   const play = async (one: Sequence): Promise<void> => {
+    if (progress.failed && !mine) return;
     try {
       await new Play(world).run(one);
     } catch (error) {
+      progress.failed = true;
+      mine = true;
       await world.stop();
       world = await World.start();
       throw error;
     }
-    played += 1;
-    if (options.say !== undefined && played % 100 === 0) options.say(`${played} of ${options.sequences}`);
+    played();
   };
   try {
     const details = await fc.check(fc.asyncProperty(sequence, play), {
-      numRuns: options.sequences,
-      ...(options.seed === undefined ? {} : { seed: options.seed }),
-      endOnFailure: options.shrink === false,
-      ...(options.path === undefined ? {} : { path: options.path }),
-      interruptAfterTimeLimit: SHRINK_MS + options.sequences * 1_000,
+      numRuns: sequences,
+      seed,
+      endOnFailure: !shrink,
+      ...(path === undefined ? {} : { path }),
+      interruptAfterTimeLimit: SHRINK_MS + sequences * 1_000,
     });
-    const { counterexample, counterexamplePath, errorInstance } = details;
+    if (!details.failed) return undefined;
+    const { counterexample, counterexamplePath, errorInstance: error } = details;
     const [smallest] = counterexample ?? [];
-    const failure = details.failed
-      ? {
-          path: counterexamplePath ?? '',
-          sequence: smallest === undefined ? '' : describe(smallest),
-          error:
-            errorInstance instanceof Error ? (errorInstance.stack ?? errorInstance.message) : String(errorInstance),
-        }
-      : undefined;
-    return { played, seed: details.seed, failure };
+    return {
+      seed,
+      path: counterexamplePath ?? '',
+      sequence: smallest === undefined ? '' : describe(smallest),
+      error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    };
   } finally {
     await world.stop();
   }
@@ -74,6 +117,7 @@ export async function model(args: readonly string[]): Promise<number> {
       sequences: { type: 'string', default: '1000' },
       seed: { type: 'string' },
       path: { type: 'string' },
+      worlds: { type: 'string', default: '5' },
       'no-shrink': { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
@@ -84,8 +128,9 @@ export async function model(args: readonly string[]): Promise<number> {
   }
   const sequences = Number(values.sequences);
   const seed = values.seed === undefined ? (Date.now() ^ (process.pid << 8)) | 0 : Number(values.seed);
-  if (!Number.isInteger(sequences) || sequences < 1 || !Number.isInteger(seed)) {
-    throw new RangeError('--sequences and --seed are whole numbers');
+  const worlds = Number(values.worlds);
+  if (![sequences, worlds].every((one) => Number.isInteger(one) && one >= 1) || !Number.isInteger(seed)) {
+    throw new RangeError('--sequences, --worlds and --seed are whole numbers');
   }
   console.log(`seed ${seed}`);
   const started = performance.now();
@@ -93,6 +138,7 @@ export async function model(args: readonly string[]): Promise<number> {
   const result = await playModel({
     sequences,
     seed,
+    worlds,
     shrink: !values['no-shrink'],
     ...(values.path === undefined ? {} : { path: values.path }),
     say: (line) => console.log(`${line}, ${(Number.parseInt(line, 10) / seconds()).toFixed(1)} per second`),
@@ -102,8 +148,8 @@ export async function model(args: readonly string[]): Promise<number> {
     console.log(`${result.played} sequences without a loss, a double or a leak (${rate} per second, seed ${seed})`);
     return 0;
   }
-  const { path, sequence: text, error } = result.failure;
+  const { path, seed: failing, sequence: text, error } = result.failure;
   console.error(`failed after ${result.played} sequences:\n${text}\n${error}`);
-  console.error(`play it again: pnpm lab model --sequences ${sequences} --seed ${seed} --path ${path}`);
+  console.error(`play it again: pnpm lab model --sequences 1 --seed ${failing} --path ${path}`);
   return 1;
 }

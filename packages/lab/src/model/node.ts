@@ -146,8 +146,9 @@ export class ModelNode {
     this.hop.kill();
     this.clock.die();
     for (const socket of this.#sockets) socket.abandon();
-    // Its connections are broken: nothing of this reaches Redis.
-    void this.#cluster.close();
+    // Its connections are broken: nothing of this reaches Redis. Until its last attempt to connect the hop keeps its port,
+    // so that it does not come to another node's hop.
+    void this.#cluster.close().finally(() => this.hop.free());
   }
 }
 

@@ -13,6 +13,8 @@ const ALL_GRANTS = { publish: true, subscribe: true, chat: true, moderate: true 
 const SETTLE_MS = 60_000;
 /** And real time, since lost messages are waited for in it. */
 const SETTLE_REAL_MS = 4_000;
+/** Where waiting goes on, heartbeats go on with it, this far apart in virtual time, milliseconds. */
+const BEAT_MS = 2_000;
 /** A round whose steps are not done by then is stuck, milliseconds of real time. */
 const STUCK_MS = 15_000;
 /** Idle for so long (real milliseconds), a round waits for virtual time to pass. */
@@ -24,6 +26,8 @@ export class Play {
   readonly #ledger: Ledger;
   readonly #ended = new Set<RoomId>();
   readonly #kicked: { readonly roomId: RoomId; readonly userId: UserId }[] = [];
+  /** One process after the other under a node's id: two at once would be another fault than a restart. */
+  readonly #starting = new Map<NodeId, Promise<void>>();
   #ssrc = 1;
 
   constructor(world: World) {
@@ -132,6 +136,8 @@ export class Play {
       const stepMs = passed < 2_000 ? 100 : 500;
       passed += stepMs;
       this.#world.advance(stepMs);
+      // A node that was killed in the midst of sweeping leaves that to whoever's heartbeat comes next.
+      if (passed % BEAT_MS === 0) await Promise.all(this.#world.living.map((node) => node.beat()));
     }
   }
 
@@ -429,7 +435,13 @@ export class Play {
     node.kill();
   }
 
-  async #start(nodeId: NodeId): Promise<void> {
+  #start(nodeId: NodeId): Promise<void> {
+    const started = (this.#starting.get(nodeId) ?? Promise.resolve()).then(() => this.#startNext(nodeId));
+    this.#starting.set(nodeId, started);
+    return started;
+  }
+
+  async #startNext(nodeId: NodeId): Promise<void> {
     await this.#kill(nodeId);
     const node = await this.#world.startNode(nodeId);
     await node.beat();

@@ -127,7 +127,7 @@ export class World {
   async stop(): Promise<void> {
     for (const node of this.nodes.values()) node.kill();
     await this.service.close();
-    this.#serviceHop.kill();
+    this.#serviceHop.free();
     this.raw.close();
     await this.redis.stop();
   }

@@ -60,13 +60,18 @@ export class RedisHop {
     for (const pipe of this.#pipes) if (pipe.subscribes) pipe.end();
   }
 
-  /** Everything breaks for good, as when the process is killed. Idempotent. */
+  /** Everything breaks for good, as when the process is killed; its port is kept and takes nobody. Idempotent. */
   kill(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#late.length = 0;
-    this.#server.close();
     for (const pipe of this.#pipes) pipe.end();
+  }
+
+  /** Gives the port away as well: whoever knows it has stopped to connect. Idempotent. */
+  free(): void {
+    this.kill();
+    this.#server.close();
   }
 
   #join(client: Socket): void {

@@ -15,7 +15,7 @@ describe('three nodes under any order of joins, refreshes, resumes, kicks, crash
       process.stdout.write(`model test: seed ${seed}\n`);
 
       // When the sequences are played over real Redis
-      const { played, failure } = await playModel({ sequences: 75, seed });
+      const { played, failure } = await playModel({ sequences: 75, seed, worlds: 3 });
 
       // Then Redis, nodes, pages and media agreed with the model after each round of each of them
       expect(failure).toBeUndefined();
