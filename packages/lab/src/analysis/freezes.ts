@@ -19,22 +19,26 @@ const LEAST_FREEZE_MS = 150;
  * average of the last 30 intervals, and 150 ms more than it. A picture that stands still at the end of the window counts
  * up to there, and one that has not come yet from its beginning.
  */
-export function freezesOf(shownMs: readonly number[], { fromMs, toMs }: Window): Freezes {
+export function freezesOf(shownMs: readonly number[], window: Window): Freezes {
+  const freezes = freezeTimes(shownMs, window);
+  return { count: freezes.length, totalMs: freezes.reduce((sum, { fromMs, toMs }) => sum + toMs - fromMs, 0) };
+}
+
+/** When they were, within the window. */
+export function freezeTimes(shownMs: readonly number[], { fromMs, toMs }: Window): Window[] {
   const recent: number[] = [];
-  let count = 0;
-  let totalMs = 0;
+  const freezes: Window[] = [];
   const times = [...shownMs.filter((at) => at >= fromMs && at <= toMs), toMs];
   let last = shownMs.findLast((at) => at < fromMs) ?? fromMs;
   for (const at of times) {
     const gapMs = at - last;
     const usualMs = recent.length === 0 ? LEAST_FREEZE_MS / 2 : mean(recent);
     if (gapMs >= Math.max(3 * usualMs, usualMs + LEAST_FREEZE_MS)) {
-      count += 1;
-      totalMs += at - Math.max(last, fromMs);
+      freezes.push({ fromMs: Math.max(last, fromMs), toMs: at });
     }
     recent.push(gapMs);
     if (recent.length > RECENT) recent.shift();
     last = at;
   }
-  return { count, totalMs };
+  return freezes;
 }

@@ -12,7 +12,8 @@ export const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '
 
 export const colourOf = (index: number): string => COLOURS[index % COLOURS.length] ?? '#555555';
 
-const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';
+/** Without quotes: ECharts writes it into attributes that are quoted with ". */
+const FONT = 'system-ui, -apple-system, Roboto, Arial, sans-serif';
 
 /** Draws a chart without a browser. Sizes in CSS pixels. */
 export function draw(
@@ -29,7 +30,6 @@ export function draw(
       color: [...COLOURS],
       ...option,
     });
-    // The name of the font stands in attributes that are quoted with ".
     return { name, title, svg: chart.renderToSVGString() };
   } finally {
     chart.dispose();

@@ -33,7 +33,10 @@ export function provenance({ evaluation, files, raw }: ReportInput): [string, st
           ],
         ] satisfies [string, string][])),
     ['Raw data', `${files.length} files of JSON lines in ${raw}`],
-    ['Again', `pnpm lab run packages/lab/scenarios/${scenario.name}.yaml`],
+    [
+      'Again',
+      `pnpm lab run packages/lab/scenarios/${scenario.name}.yaml${header?.real === undefined ? '' : ` --cluster ${header.real.url}`}`,
+    ],
     ['From these recordings', `pnpm lab report <folder>`],
   ];
 }
@@ -65,6 +68,22 @@ export function refusals(evaluation: Evaluation): string[] {
     ({ run, because }) => `Block ${run.header.block + 1}, ${run.header.arm}: ${because.join('; ')}.`,
   );
 }
+
+/**
+ * What has to be known of the clocks where clients are on machines of their own. The uncertainty is half of the quickest round
+ * trip; nothing to say where all are on one machine.
+ */
+export function clockNotes(evaluation: Evaluation): string[] {
+  const runs = evaluation.blocks.flatMap(({ byArm }) => [...byArm.values()].map(({ run }) => run));
+  const hosts = new Set(runs.flatMap(({ header }) => Object.keys(header.real?.hosts ?? {})));
+  return [...hosts].map((host) => {
+    const asked = runs.flatMap((run) => run.of('clock').filter(({ client }) => client === host));
+    const uncertaintyMs = Math.max(0, ...asked.map((clock) => clock.uncertaintyMs));
+    return `The clock of ${host}'s machine is known to ${uncertaintyMs.toFixed(0)} ms: latencies of a single direction may be wrong by so much, one direction up and the other down. Means of both directions, which everything else shows, are not touched.`;
+  });
+}
+
+export const DIRECTIONS_TITLE = 'Each direction by itself (means over blocks)';
 
 export const INTERVALS_NOTE =
   'Differences are within blocks (every arm was run once in each block, in changing order); in brackets, 95 % intervals that hold for all ' +

@@ -1,7 +1,16 @@
 import { assertNever } from '@meridian/protocol';
 import type { Outcome } from '../analysis/verdict.ts';
-import { crossChecksMade, disagreements, INTERVALS_NOTE, provenance, type ReportInput, refusals } from './content.ts';
-import { figureRows, number, thresholdSentences } from './text.ts';
+import {
+  clockNotes,
+  crossChecksMade,
+  DIRECTIONS_TITLE,
+  disagreements,
+  INTERVALS_NOTE,
+  provenance,
+  type ReportInput,
+  refusals,
+} from './content.ts';
+import { type DirectionTable, directionTables, figureRows, number, thresholdSentences } from './text.ts';
 
 const escaped = (text: string): string => text.replace(/[&<>"']/g, (one) => `&#${one.codePointAt(0)};`);
 
@@ -27,6 +36,9 @@ th:first-child, td:first-child { text-align: left; } thead th { color: var(--sof
 tbody tr.minor td { color: var(--soft); } tbody tr:last-child td { border-bottom: 0; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 4px 18px; margin: 0; font-size: 13.5px; }
 dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
+details { margin: 14px 0 0; } summary { cursor: pointer; color: var(--soft); font-size: 14px; }
+details h3 { font-size: 14px; margin: 18px 0 4px; } ul.files { columns: 3 240px; font-size: 13px; padding-left: 18px; }
+a { color: #0072b2; }
 small { color: var(--soft); } td small { white-space: nowrap; } ul.plain { margin: 8px 0 0; padding-left: 20px; }
 `;
 
@@ -49,6 +61,22 @@ function cellOf(text: string): string {
   const [, difference, interval] = /^([+−\d.]+) \((.+)\)$/.exec(text) ?? [];
   if (difference === undefined || interval === undefined) return escaped(text);
   return `<b>${escaped(difference)}</b><br><small>${escaped(interval)}</small>`;
+}
+
+function directionsOf({ arm, head, rows }: DirectionTable): string {
+  const cells = (tag: string, values: readonly string[]) =>
+    values.map((value) => `<${tag}>${escaped(value)}</${tag}>`).join('');
+  const body = rows.map((row) => `<tr>${cells('td', row)}</tr>`).join('');
+  return `<h3>${escaped(arm)}</h3><table><thead><tr>${cells('th', head)}</tr></thead><tbody>${body}</tbody></table>`;
+}
+
+/** The recordings beside the page, by links that lead nowhere else. */
+function rawLinks({ raw, files }: ReportInput): string {
+  const links = files.map((file) => {
+    const path = [...(raw === '.' ? [] : raw.split('/')), file].map(encodeURIComponent).join('/');
+    return `<li><a href="${escaped(path)}">${escaped(file)}</a></li>`;
+  });
+  return `<details><summary>Raw data: ${files.length} recordings (JSON lines)</summary><ul class="files">${links.join('')}</ul></details>`;
 }
 
 /** One page that needs nothing but itself: no scripts, no fonts, no addresses. */
@@ -84,6 +112,7 @@ export function htmlReport(input: ReportInput): string {
   const checks = [
     `${crossChecksMade(evaluation)} cross-checks between the figures of clients and servers, ${wrong.length} disagreements.`,
     ...wrong,
+    ...clockNotes(evaluation),
     ...refusals(evaluation).map((one) => `Left out: ${one}`),
   ];
   const made = provenance(input)
@@ -102,12 +131,15 @@ export function htmlReport(input: ReportInput): string {
 <h2>Figures</h2><div class="card wide"><table><thead><tr>${head
     .map((cell) => `<th>${escaped(cell)}</th>`)
     .join('')}</tr></thead><tbody>${rows}</tbody></table></div><small>${escaped(INTERVALS_NOTE)}</small>
+<details><summary>${escaped(DIRECTIONS_TITLE)}</summary><div class="card wide">${directionTables(evaluation)
+    .map(directionsOf)
+    .join('')}</div></details>
 <h2>Plots</h2>${pictures
     .filter((picture) => !isTopology(picture))
     .map((picture) => figureOf(picture, true))
     .join('')}
 <h2>Checks</h2><div class="card"><ul class="plain">${items(checks)}</ul></div>
-<h2>How it was made</h2><div class="card"><dl>${made}</dl></div>
+<h2>How it was made</h2><div class="card"><dl>${made}</dl>${rawLinks(input)}</div>
 </main></body></html>
 `;
 }

@@ -1,5 +1,14 @@
-import { crossChecksMade, disagreements, INTERVALS_NOTE, provenance, type ReportInput, refusals } from './content.ts';
-import { figureRows, number, thresholdSentences } from './text.ts';
+import {
+  clockNotes,
+  crossChecksMade,
+  DIRECTIONS_TITLE,
+  disagreements,
+  INTERVALS_NOTE,
+  provenance,
+  type ReportInput,
+  refusals,
+} from './content.ts';
+import { directionTables, figureRows, number, thresholdSentences } from './text.ts';
 
 const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
 const row = (cells: readonly string[]): string => `| ${cells.map(cell).join(' | ')} |`;
@@ -46,6 +55,19 @@ export function markdownReport(input: ReportInput): string {
     '',
     INTERVALS_NOTE,
     '',
+    '<details>',
+    `<summary>${DIRECTIONS_TITLE}</summary>`,
+    '',
+    ...directionTables(evaluation).flatMap((table) => [
+      `**${table.arm}**`,
+      '',
+      row(table.head),
+      row(table.head.map(() => '---')),
+      ...table.rows.map(row),
+      '',
+    ]),
+    '</details>',
+    '',
     ...pictures
       .filter(({ name }) => !name.startsWith('topology-'))
       .flatMap(({ name, title }) => [`![${title}](plots/${name}.svg)`, '']),
@@ -54,6 +76,7 @@ export function markdownReport(input: ReportInput): string {
     ...bullets([
       `${crossChecksMade(evaluation)} cross-checks between the figures of clients and servers, ${wrong.length} disagreements.`,
       ...wrong,
+      ...clockNotes(evaluation),
       ...left.map((one) => `Left out: ${one}`),
     ]),
     '',

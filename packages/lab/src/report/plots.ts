@@ -1,65 +1,10 @@
 import type { Evaluation } from '../analysis/experiment.ts';
 import { seriesOf } from '../analysis/experiment.ts';
 import { METRICS, type Metric } from '../analysis/metrics.ts';
-import { mean, median, quantileOfSorted } from '../analysis/quantile.ts';
-import type { RecordedRun } from '../experiment/record/run.ts';
-import { axisName, colourOf, draw, GRID, type Picture } from './chart.ts';
-
-interface ArmRuns {
-  readonly name: string;
-  readonly title: string;
-  readonly colour: string;
-  readonly runs: readonly RecordedRun[];
-}
-
-const armsOf = (evaluation: Evaluation): ArmRuns[] =>
-  evaluation.scenario.arms.map(({ name, title }, index) => ({
-    name,
-    title,
-    colour: colourOf(index),
-    runs: evaluation.blocks.flatMap(({ byArm }) => byArm.get(name)?.run ?? []),
-  }));
-
-/** Latency of every frame that was shown in the measured time: `[seconds into it, milliseconds]`. */
-function latencies(run: RecordedRun): [number, number][] {
-  const { window } = run;
-  if (window === undefined) return [];
-  return run.of('frames').flatMap(({ rows }) =>
-    rows.flatMap(([, drawnMs, shownMs]): [number, number][] => {
-      const inside = shownMs >= window.fromMs && shownMs <= window.toMs;
-      return inside ? [[(shownMs - window.fromMs) / 1_000, shownMs - drawnMs]] : [];
-    }),
-  );
-}
-
-/** Median of each second over all runs of an arm. */
-export function latencyOverTime(evaluation: Evaluation): Picture {
-  const series = armsOf(evaluation).map(({ name, colour, runs }) => {
-    const bySecond = new Map<number, number[]>();
-    for (const [atS, latencyMs] of runs.flatMap(latencies)) {
-      const second = Math.floor(atS);
-      const known = bySecond.get(second);
-      if (known === undefined) bySecond.set(second, [latencyMs]);
-      else known.push(latencyMs);
-    }
-    const data = [...bySecond].sort(([a], [b]) => a - b).map(([second, values]) => [second + 0.5, median(values)]);
-    return {
-      type: 'line',
-      name,
-      data,
-      showSymbol: false,
-      lineStyle: { color: colour },
-      itemStyle: { color: colour },
-    };
-  });
-  return draw('latency-over-time', 'Glass-to-glass latency over the measured time (median of each second)', {
-    grid: GRID,
-    legend: { top: 4, itemGap: 28 },
-    xAxis: { type: 'value', ...axisName('seconds') },
-    yAxis: { type: 'value', scale: true, ...axisName('ms'), nameGap: 44 },
-    series,
-  });
-}
+import { mean, quantileOfSorted } from '../analysis/quantile.ts';
+import { armsOf, latencies } from './arm-runs.ts';
+import { axisName, draw, GRID, type Picture } from './chart.ts';
+import { frozenOverTime, latencyOverTime, rateOverTime } from './time-plots.ts';
 
 /** Share of the frames that came within a time. */
 export function latencyDistribution(evaluation: Evaluation): Picture {
@@ -197,6 +142,15 @@ export function hops(evaluation: Evaluation): Picture | undefined {
 
 /** All plots that there are data for. */
 export function plotsOf(evaluation: Evaluation): Picture[] {
-  const blocks = ['latency', 'video-rate', 'frozen', 'psnr'].flatMap((name) => byBlock(evaluation, name) ?? []);
-  return [latencyOverTime(evaluation), latencyDistribution(evaluation), hops(evaluation) ?? [], blocks].flat();
+  const blocks = ['latency', 'video-rate', 'frozen', 'recovery', 'psnr'].flatMap(
+    (name) => byBlock(evaluation, name) ?? [],
+  );
+  return [
+    latencyOverTime(evaluation),
+    rateOverTime(evaluation),
+    frozenOverTime(evaluation),
+    latencyDistribution(evaluation),
+    hops(evaluation) ?? [],
+    blocks,
+  ].flat();
 }

@@ -72,3 +72,47 @@ function shown(value: unknown): string {
   if (typeof value === 'object' && value !== null) return `(${settingsOf(value)})`;
   return String(value);
 }
+
+/** Figures of single directions: the ones that a table of thirty rows can bear. */
+const DIRECTION_FIGURES = [
+  'latency',
+  'latency-p95',
+  'audio-latency',
+  'rtt',
+  'video-rate',
+  'frozen',
+  'loss',
+  'concealed',
+];
+
+export interface DirectionTable {
+  readonly arm: string;
+  readonly head: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+}
+
+/** For each arm, who received what of whom: means over blocks. */
+export function directionTables(evaluation: Evaluation): DirectionTable[] {
+  const metrics = DIRECTION_FIGURES.flatMap((name) => METRICS.find((metric) => metric.name === name) ?? []);
+  return evaluation.scenario.arms.flatMap(({ name, title }) => {
+    const pairs = evaluation.blocks.flatMap(({ byArm }) => byArm.get(name)?.pairs ?? []);
+    const directions = [...new Set(pairs.map(({ sender, receiver }) => `${sender} → ${receiver}`))];
+    if (directions.length === 0) return [];
+    const present = metrics.filter((metric) => pairs.some((pair) => metric.of(pair) !== undefined));
+    return [
+      {
+        arm: title,
+        head: ['direction', ...present.map(({ title: of, unit }) => (unit === '' ? of : `${of}, ${unit}`))],
+        rows: directions.map((direction) => [
+          direction,
+          ...present.map((metric) => {
+            const values = pairs
+              .filter(({ sender, receiver }) => `${sender} → ${receiver}` === direction)
+              .flatMap((pair) => metric.of(pair) ?? []);
+            return number(metric, values.length === 0 ? undefined : mean(values));
+          }),
+        ]),
+      },
+    ];
+  });
+}

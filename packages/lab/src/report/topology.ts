@@ -1,6 +1,8 @@
 import type { Evaluation } from '../analysis/experiment.ts';
-import type { Header, Route } from '../experiment/record/schema.ts';
+import type { RecordedRun } from '../experiment/record/run.ts';
+import type { Header } from '../experiment/record/schema.ts';
 import { colourOf, type Picture } from './chart.ts';
+import { measuredWays, type Way } from './measured-ways.ts';
 
 type LinkSettings = Header['links'][string];
 
@@ -62,16 +64,19 @@ const HEAD = 34;
 
 const escaped = (text: string): string => text.replace(/[&<>"']/g, (one) => `&#${one.codePointAt(0)};`);
 
-/** One drawing per arm: who is attached where, and what lies between, one way there / one way back. */
+/**
+ * One drawing per arm: who is attached where, and what lies between: of emulated links their settings, one way there / one way
+ * back; of real ones what the nodes measured in the first run.
+ */
 export function topology(evaluation: Evaluation): Picture[] {
   return evaluation.scenario.arms.flatMap((arm, index) => {
     const run = evaluation.blocks.flatMap(({ byArm }) => byArm.get(arm.name)?.run ?? [])[0];
-    return run === undefined ? [] : [drawArm(run.header, arm, colourOf(index))];
+    return run === undefined ? [] : [drawArm(run, arm, colourOf(index))];
   });
 }
 
-function drawArm(header: Header, arm: Header['scenario']['arms'][number], colour: string): Picture {
-  const { scenario, links, routes } = header;
+function drawArm(run: RecordedRun, arm: Header['scenario']['arms'][number], colour: string): Picture {
+  const { scenario } = run.header;
   const clients = Object.keys(scenario.clients);
   const nodes = Object.keys(scenario.nodes).filter((node) => Object.values(arm.at).includes(node));
   const rows = Math.max(1, Math.ceil(clients.length / 2));
@@ -92,17 +97,12 @@ function drawArm(header: Header, arm: Header['scenario']['arms'][number], colour
     const x = nodes.length === 1 ? WIDTH / 2 : CLEAR + (inner * at) / (nodes.length - 1);
     place.set(node, { x, y: middle });
   }
-  const lines = routes
-    .filter((route) => route.kind === 'media' || route.kind === 'relay')
-    .filter(firstOfPair())
-    .flatMap((route) => {
-      const from = place.get(route.from);
-      const to = place.get(route.to);
-      if (from === undefined || to === undefined) return [];
-      return [
-        lineOf(from, to, pathLabel(pathSettings(route.up, links), pathSettings(route.down, links)), route, colour),
-      ];
-    });
+  const ways = run.header.real === undefined ? settingsOf(run.header) : measuredWays(run);
+  const lines = ways.filter(firstOfPair()).flatMap((way) => {
+    const from = place.get(way.from);
+    const to = place.get(way.to);
+    return from === undefined || to === undefined ? [] : [lineOf(from, to, way, colour)];
+  });
   const boxes = [...place].map(([name, at]) =>
     nodes.includes(name)
       ? boxOf(at, `${name}`, scenario.nodes[name]?.place ?? '', colour)
@@ -116,8 +116,15 @@ function drawArm(header: Header, arm: Header['scenario']['arms'][number], colour
   return { name: `topology-${arm.name}`, title: arm.title, svg };
 }
 
+const settingsOf = ({ routes, links }: Header): Way[] =>
+  routes.flatMap(({ kind, from, to, up, down }) =>
+    kind === 'media' || kind === 'relay'
+      ? [{ kind, from, to, label: pathLabel(pathSettings(up, links), pathSettings(down, links)) }]
+      : [],
+  );
+
 /** A relay is written down once for each direction. */
-function firstOfPair(): (route: Route) => boolean {
+function firstOfPair(): (way: Way) => boolean {
   const seen = new Set<string>();
   return ({ kind, from, to }) => {
     const key = `${kind} ${[from, to].sort().join(' ')}`;
@@ -127,7 +134,7 @@ function firstOfPair(): (route: Route) => boolean {
   };
 }
 
-function lineOf(from: Point, to: Point, label: string, { kind }: Route, colour: string): string {
+function lineOf(from: Point, to: Point, { kind, label }: Way, colour: string): string {
   const x = (from.x + to.x) / 2;
   const y = (from.y + to.y) / 2;
   const dash = kind === 'relay' ? '' : ' stroke-dasharray="5 4"';

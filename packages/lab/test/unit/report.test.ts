@@ -1,10 +1,11 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { evaluate } from '../../src/analysis/experiment.ts';
 import { figuresOf } from '../../src/analysis/figures.ts';
 import { freezesOf } from '../../src/analysis/freezes.ts';
+import type { RecordLine } from '../../src/experiment/record/schema.ts';
 import { pathLabel, pathSettings } from '../../src/report/topology.ts';
 import { writeReport } from '../../src/report/write.ts';
 import { normalAt } from '../../src/wan/model/random.ts';
@@ -160,12 +161,82 @@ describe('the report', () => {
       expect(part).toContain('made the call worse');
       expect(part).toContain('cross-checks between the figures of clients and servers, 0 disagreements');
     }
-    // Self-contained: nothing is fetched from anywhere.
-    expect(page).not.toMatch(/(src|href)=/);
+    // Self-contained: nothing is fetched from anywhere; links lead to the recordings beside it.
+    expect(page).not.toMatch(/src=|url\(http|@import/);
+    const links = [...page.matchAll(/href="([^"]*)"/g)].map(([, link]) => link ?? '');
+    expect(links).toHaveLength(18);
+    for (const link of links) expect(await readFile(join(dir, link), 'utf8')).toContain('"type":"header"');
     expect(page.match(/<svg/g)?.length).toBeGreaterThanOrEqual(ARMS.length + 6);
     for (const [, file] of text.matchAll(/\]\((plots\/[^)]+)\)/g)) {
       expect(await readFile(join(dir, file ?? ''), 'utf8')).toMatch(/^<svg/);
     }
+  });
+
+  test('has pictures that are well-formed by themselves', async () => {
+    await record(experiment(5));
+    await writeReport(dir);
+    for (const file of await readdir(join(dir, 'plots'))) {
+      const svg = await readFile(join(dir, 'plots', file), 'utf8');
+      const tags = svg.replace(/<!\[CDATA\[[\s\S]*?\]\]>/g, '').match(/<[^>]*>/g) ?? [];
+      for (const tag of tags) expect(tag, file).toMatch(/^<\/?[\w:]+(\s+[\w:.-]+="[^"<]*")*\s*\/?>$/);
+    }
+  });
+
+  test('shows every direction by itself, and when a line was cut', async () => {
+    const cut = {
+      schedule: [
+        { atS: 2, change: { outage: true } },
+        { atS: 6, change: { outage: false } },
+      ],
+    };
+    for (const run of experiment(5)) {
+      const lines = syntheticLines(run).map((line): RecordLine => {
+        if (line.type !== 'header' || run.arm !== 'far-node') return line;
+        const [name = '', link] = Object.entries(line.links).find(([key]) => key.startsWith('anna~sgn')) ?? [];
+        if (link === undefined) throw new Error('far-node passes the direct line');
+        return { ...line, links: { ...line.links, [name]: { ...link, ...cut } } };
+      });
+      await writeFile(
+        join(dir, `${run.block}-${run.arm}.jsonl`),
+        lines.map((line) => `${JSON.stringify(line)}\n`).join(''),
+      );
+    }
+    const { html, markdown } = await writeReport(dir);
+    const [page, text] = await Promise.all([readFile(html, 'utf8'), readFile(markdown, 'utf8')]);
+    for (const part of [page, text]) {
+      expect(part).toContain('anna → binh');
+      expect(part).toContain('binh → anna');
+      expect(part).toContain('picture back after an outage');
+    }
+    for (const name of ['latency', 'rate', 'frozen']) {
+      expect(await readFile(join(dir, 'plots', `${name}-over-time.svg`), 'utf8')).toContain('line of far-node cut');
+    }
+    expect(await readFile(join(dir, 'plots', 'blocks-recovery.svg'), 'utf8')).toMatch(/^<svg/);
+  });
+
+  test('of real servers draws what was measured between them, and says how well clocks are known', async () => {
+    const host = { os: 'Linux', cpu: 'x', cores: 4, memoryBytes: 1 };
+    const real = { url: 'https://meet.example.org', nodes: { sin: 's1', sgn: 'v1' }, hosts: { binh: host } };
+    for (const run of experiment(5)) {
+      const lines = syntheticLines(run).flatMap((line): RecordLine[] =>
+        line.type === 'header'
+          ? [
+              { ...line, links: {}, routes: [], real },
+              { type: 'clock', atMs: 1, client: 'binh', offsetMs: 5, uncertaintyMs: 91.2 },
+            ]
+          : [line],
+      );
+      await writeFile(
+        join(dir, `${run.block}-${run.arm}.jsonl`),
+        lines.map((line) => `${JSON.stringify(line)}\n`).join(''),
+      );
+    }
+    const text = await readFile((await writeReport(dir)).markdown, 'utf8');
+    expect(text).toContain("The clock of binh's machine is known to 91 ms");
+    expect(text).toContain('eu-vn.yaml --cluster https://meet.example.org');
+    const drawn = await readFile(join(dir, 'plots', 'topology-relay.svg'), 'utf8');
+    expect(drawn).toContain('100 ms RTT');
+    expect(drawn).toContain('40 ms RTT');
   });
 
   test('the same recordings give the same report', async () => {

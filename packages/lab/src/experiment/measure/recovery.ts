@@ -6,6 +6,26 @@ const HOPELESS_LOSS = 0.3;
 
 const isCut = (state: LinkState): boolean => state.outage || meanLoss(state.loss) > HOPELESS_LOSS;
 
+/** When a link of a run lets nothing through, seconds after measuring began; until the end where it does not come back. */
+export function cutsOf(run: RecordedRun): { readonly fromS: number; readonly toS: number }[] {
+  const cuts = new Map<string, { fromS: number; toS: number }>();
+  for (const settings of Object.values(run.header.links)) {
+    let state = stateOf(settings);
+    let sinceS = isCut(state) ? 0 : undefined;
+    const end = (toS: number) => {
+      if (sinceS !== undefined) cuts.set(`${sinceS} ${toS}`, { fromS: sinceS, toS });
+      sinceS = undefined;
+    };
+    for (const { atS, change } of settings.schedule) {
+      state = applyChange(state, change);
+      if (!isCut(state)) end(atS);
+      else sinceS ??= atS;
+    }
+    end(run.header.scenario.lengthS);
+  }
+  return [...cuts.values()].sort((a, b) => a.fromS - b.fromS);
+}
+
 /** Times at which an outage, or a burst of loss that comes near to one, ended on the way from sender to receiver, ms after the run's origin. */
 export function outageEnds(run: RecordedRun, sender: string, receiver: string, startMs: number): number[] {
   const arm = run.header.scenario.arms.find(({ name }) => name === run.header.arm);
