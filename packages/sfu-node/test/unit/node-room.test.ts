@@ -1,0 +1,148 @@
+import type { RoomState } from '@meridian/cluster';
+import { eventually } from '@meridian/harness';
+import { FakeMediaEngine } from '@meridian/media/fake';
+import { NodeId, type NotificationName, type Participant, type RoomSnapshot } from '@meridian/protocol';
+import { pino } from 'pino';
+import { describe, expect, test } from 'vitest';
+import { LocalParticipant } from '../../src/rooms/local-participant.ts';
+import { NodeRoom } from '../../src/rooms/node-room.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { participant, producer, ROOM } from '../support/room-log.ts';
+
+const NODE = NodeId.parse('ams-1');
+const log = pino({ level: 'silent' });
+
+const notAsked = (): never => {
+  throw new Error('this is not asked for here');
+};
+
+function stateThatShows(snapshot: () => RoomSnapshot): RoomState {
+  return {
+    snapshot: async () => snapshot(),
+    admit: notAsked,
+    confirm: notAsked,
+    leave: notAsked,
+    setConnection: notAsked,
+    openProducer: notAsked,
+    setProducerPaused: notAsked,
+    closeProducer: notAsked,
+    openDataProducer: notAsked,
+    closeDataProducer: notAsked,
+    nodesOf: notAsked,
+    listActive: notAsked,
+    end: notAsked,
+    expel: notAsked,
+    readmit: notAsked,
+    reopen: notAsked,
+    restore: notAsked,
+  };
+}
+
+/** Ann, who sends from a microphone, and Bob, who hears of it, on this node. */
+async function annAndBob() {
+  const [ann, bob, mic] = [participant('ann', 1), participant('bob', 1), producer('mic', 'ann')];
+  let inRedis: RoomSnapshot = {
+    roomId: ROOM,
+    revision: 10,
+    participants: [ann, bob],
+    producers: [mic],
+    dataProducers: [],
+  };
+  const clock = new FakeClock();
+  const room = new NodeRoom({
+    roomId: ROOM,
+    nodeId: NODE,
+    state: stateThatShows(() => inRedis),
+    clock,
+    random: () => 0.5,
+    log,
+    hooks: {
+      endLocal: () => {},
+      movedAway: () => {},
+      cameBack: () => {},
+      isLeaving: () => false,
+      removeGhost: () => {},
+      changed: () => {},
+      empty: () => {},
+    },
+    settleMs: 0,
+    lingerMs: 0,
+  });
+  const media = await new FakeMediaEngine().openRoom(ROOM);
+  const enter = async (self: Participant, told: NotificationName[]) => {
+    const member = new LocalParticipant({
+      self,
+      grants: { publish: true, subscribe: false, chat: true, moderate: false },
+      autoSubscribe: false,
+      room,
+      media: await media.openParticipant({ sessionId: self.sessionId, rtpCapabilities: {} }),
+      nodeId: NODE,
+      pull: notAsked,
+      clock,
+      random: () => 0.5,
+      log,
+      transportGraceMs: 1_000,
+      maxConsumers: 100,
+      send: ({ event }) => told.push(event),
+      onMediaEnded: () => {},
+      onProducerEnded: () => {},
+      onDataProducerEnded: () => {},
+      onFirstConsumer: () => {},
+    });
+    room.add(member);
+    member.start();
+    return member;
+  };
+  room.confirmed(inRedis);
+  const toldToBob: NotificationName[] = [];
+  (await enter(ann, [])).published.addProducer(mic);
+  await enter(bob, toldToBob);
+  return {
+    room,
+    ann,
+    toldToBob,
+    /** Events were missed, and this is what the room looks like now. */
+    readAgain: async (change: Partial<RoomSnapshot>) => {
+      inRedis = { ...inRedis, revision: inRedis.revision + 5, ...change };
+      room.missed();
+      await eventually('the room was read again', () => expect(room.revision).toBe(inRedis.revision));
+    },
+    bob,
+  };
+}
+
+describe('a room that is read again', () => {
+  test('does not show what an attachment published in whose place a newer page has come', async () => {
+    // Given somebody who sends from this node
+    const { room, bob, toldToBob, readAgain } = await annAndBob();
+    expect(room.producers.map((one) => one.producerId)).toEqual(['mic']);
+
+    // When the page was loaded anew on another node, and this node hears of it by reading the room again
+    await readAgain({ participants: [participant('ann', 2, 'fra-1'), bob], producers: [] });
+
+    // Then the old page's stream has gone with it
+    expect(room.producers).toEqual([]);
+    expect(toldToBob).toEqual(['producer-closed', 'participant-joined']);
+  });
+
+  test('shows what the new page publishes elsewhere, and that alone', async () => {
+    const { room, bob, readAgain } = await annAndBob();
+
+    await readAgain({
+      participants: [participant('ann', 2, 'fra-1'), bob],
+      producers: [producer('new-mic', 'ann', 'fra-1')],
+    });
+
+    expect(room.producers.map((one) => one.producerId)).toEqual(['new-mic']);
+  });
+
+  test('shows what this node still sends for somebody who is moving away, also where the state lacks it', async () => {
+    const { room, ann, bob, readAgain } = await annAndBob();
+
+    // One stay in the room: the same time of joining.
+    const moved = { ...participant('ann', 2, 'fra-1'), joinedAtMs: ann.joinedAtMs };
+    await readAgain({ participants: [moved, bob], producers: [] });
+
+    expect(room.producers.map((one) => one.producerId)).toEqual(['mic']);
+  });
+});
