@@ -28,6 +28,9 @@ import type { ModelNode } from './node.ts';
 
 const REPLIES: { readonly [M in RequestMethod]: { readonly reply: z.ZodType<ReplyData<M>> } } = REQUESTS;
 
+/** So many notifications are shown with a violation. */
+const HEARD = 12;
+
 /** Why an attachment may be over: it left, it was cut off, a newer page came, it was kicked, ... */
 export type Excuse = 'left' | 'cut' | 'newer' | 'kick' | 'end' | 'killed' | 'worker' | 'refused';
 
@@ -65,6 +68,8 @@ export class ModelClient {
   #seq = 0;
   #nextId = 1;
   readonly #pending = new Map<number, PromiseWithResolvers<unknown>>();
+  /** What it heard last: for understanding a violation. */
+  readonly #heard: string[] = [];
 
   constructor(node: ModelNode, sessionId: SessionId, token: string) {
     this.node = node;
@@ -198,6 +203,8 @@ export class ModelClient {
     }
     if (seq !== this.#seq + 1) this.#violation(`notification ${seq} came after ${this.#seq}`);
     this.#seq = seq;
+    this.#heard.push(`${event} ${JSON.stringify(raw).slice(0, 160)}`);
+    if (this.#heard.length > HEARD) this.#heard.shift();
     this.#apply(event, raw);
   }
 
@@ -310,7 +317,8 @@ export class ModelClient {
   }
 
   #violation(what: string): void {
-    this.violations.push(`${this.sessionId} at ${this.node.nodeId}: ${what}`);
+    const heard = this.#heard.map((one) => `\n      heard ${one}`).join('');
+    this.violations.push(`${this.sessionId} at ${this.node.nodeId}: ${what}${heard}`);
   }
 }
 

@@ -48,7 +48,7 @@ export class Ledger {
   readonly #unswept = new Set<NodeId>();
   #ends: { readonly client: ModelClient; readonly epoch: number | undefined; readonly why: string }[] = [];
   #lines: { readonly client: ModelClient; readonly id: string }[] = [];
-  /** Bus messages were late, lost or doubled in this round. */
+  /** Bus messages were late, lost or doubled in this round, or a subscription broke. */
   disturbed = false;
   /** Somebody's requests may fail in this round. */
   #rough = false;
@@ -65,7 +65,8 @@ export class Ledger {
 
   begin(steps: readonly Step[]): void {
     this.#forgotten = steps.some((step) => step.do === 'empty-redis');
-    this.disturbed = false;
+    // What is published while a subscription is broken does not come through it: chat is read from the store then.
+    this.disturbed = steps.some((step) => step.do === 'break-bus');
     this.#rough = steps.some((step) => ROUGH[step.do]);
     this.#ends = [];
     this.#lines = [];

@@ -229,7 +229,10 @@ export class Play {
   async #connect(tab: Tab, nodeId: NodeId): Promise<ModelClient> {
     const { sessionId, userId } = tab;
     const token = await this.#world.forge.session({ sessionId, userId, name: sessionId, nodeId });
-    return new ModelClient(this.#world.node(nodeId), sessionId, token);
+    const client = new ModelClient(this.#world.node(nodeId), sessionId, token);
+    // A kick means the user: one that was late on its way may meet a page that came after it.
+    if (this.#kicked.some((one) => one.userId === userId)) client.excuses.add('kick');
+    return client;
   }
 
   /** What `POST /v1/rooms/:slug/join` does. */
