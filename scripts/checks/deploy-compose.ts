@@ -46,7 +46,38 @@ export async function checkCompose(signal: AbortSignal): Promise<Outcome> {
     healthchecks(services),
     await agreesWithNginx(services),
     await agreesWithPrometheus(services),
+    await checkThreeMachines(plugin ? docker : undefined, own ?? '', signal),
   ]);
+}
+
+/** deploy/three-machines/compose.yml as on a machine on which everything runs. */
+async function checkThreeMachines(docker: string | undefined, own: string, signal: AbortSignal): Promise<Outcome> {
+  const name = 'deploy/three-machines/compose.yml';
+  const env = {
+    ...secrets,
+    COMPOSE_PROFILES: 'service,node',
+    SITES: 'both',
+    SERVICE_HOST: 'meet.example.org',
+    SERVICE_PRIVATE_ADDRESS: '10.88.0.1',
+    PUBLIC_ADDRESS: '203.0.113.7',
+    PRIVATE_ADDRESS: '10.88.0.1',
+    NODE_ID: 'sin-1',
+    NODE_HOST: 'sin.example.org',
+    REGION: 'ap-southeast',
+    REGION_NAME: 'Singapore',
+    LATITUDE: '1.35',
+    LONGITUDE: '103.82',
+  };
+  const [file, args] =
+    docker === undefined
+      ? [own, [name]]
+      : [docker, ['compose', '-f', name, '--env-file', '/dev/null', 'config', '--format', 'json']];
+  const result = await command(file, args, { signal, limitMs: 60_000, env });
+  if (result.code !== 0) return failure(name, tail(result.output));
+  const { services } = Project.parse(JSON.parse(result.output.slice(result.output.indexOf('{'))));
+  const missing = ['caddy', 'redis', 'session-api', 'node', 'prometheus', 'grafana'].filter((one) => !services[one]);
+  if (missing.length > 0) return failure(name, `no ${missing.join(', ')}`);
+  return environments(services);
 }
 
 /** No password may have a default. */

@@ -20,7 +20,7 @@ func main() {
 }
 
 func check(files []string) error {
-	options, err := cli.NewProjectOptions(files, cli.WithOsEnv, cli.WithResolvedPaths(false))
+	options, err := cli.NewProjectOptions(files, cli.WithOsEnv, cli.WithDefaultProfiles(), cli.WithResolvedPaths(false))
 	if err != nil {
 		return err
 	}
