@@ -54,7 +54,10 @@ export interface NodeAnnouncement {
   /** False while the node cannot reach Redis (commands or pub/sub): it has dropped out by itself. */
   readonly announced: boolean;
   /** Changes what the next heartbeat says; `now` sends one at once. */
-  update(change: Partial<Pick<NodeRecord, 'state' | 'load' | 'drain' | 'clockOffsetMs'>>, options?: { now?: boolean }): Promise<void>;
+  update(
+    change: Partial<Pick<NodeRecord, 'state' | 'load' | 'drain' | 'clockOffsetMs'>>,
+    options?: { now?: boolean },
+  ): Promise<void>;
   /** Removes the entry and stops heartbeating. Idempotent. */
   withdraw(): Promise<void>;
   on<E extends keyof AnnouncementEvents>(event: E, listener: (...args: AnnouncementEvents[E]) => void): () => void;

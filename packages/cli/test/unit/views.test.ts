@@ -12,9 +12,9 @@ describe('the table of nodes', () => {
       { record: aNodeRecord('eu-2', { state: 'draining', startedAtMs: NOW - 9_000 }), reserved: 0 },
     ];
     expect(nodeTable(nodes, NOW).split('\n')).toEqual([
-      'NODE  REGION   PLACE      STATE     SESSIONS  COMING  ROOMS  CONSUMERS  WORKERS   CPU     UP FOR  VERSION',
-      'eu-1  eu-west  Amsterdam  ready        3/200       2      1         12        2  26 %  2 h 5 min  0.1.0',
-      'eu-2  eu-west  Amsterdam  draining     3/200       0      1         12        2  26 %        9 s  0.1.0',
+      'NODE  REGION   PLACE      STATE     SESSIONS  COMING  ROOMS  CONSUMERS  WORKERS   CPU     UP FOR  CLOCK  VERSION',
+      'eu-1  eu-west  Amsterdam  ready        3/200       2      1         12        2  26 %  2 h 5 min      ?  0.1.0',
+      'eu-2  eu-west  Amsterdam  draining     3/200       0      1         12        2  26 %        9 s      ?  0.1.0',
       '',
       '2 nodes, 1 of them draining, 6 sessions',
     ]);

@@ -1,4 +1,4 @@
-import { eventually } from '@meridian/harness';
+import { eventually, freePort } from '@meridian/harness';
 import { TransportId } from '@meridian/protocol';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { MediaEngineOptions, MediasoupEngine, ParticipantMedia, RoomMedia } from '../../src/index.ts';
@@ -85,9 +85,7 @@ describe('the workers of a node', () => {
   });
 
   it('come back on the same ports, so that firewalls need not know', async () => {
-    const engine = await start({ workers: 1, webRtcServer: { listenIp: '127.0.0.1', port: 0 } });
-    const { port } = candidateOf(await join(engine, await engine.openRoom(newRoomId())));
-    await engine.close();
+    const port = await freePort();
     const fixed = await start({ workers: 1, webRtcServer: { listenIp: '127.0.0.1', port } });
     const room = await fixed.openRoom(newRoomId());
     expect(candidateOf(await join(fixed, room)).port).toBe(port);
