@@ -126,12 +126,10 @@ async function underLoad(options: LoadOptions, target: Target, surroundings: Sur
   }
 }
 
-function levelText({ held, breaches, generatorLimits }: LevelLine): string[] {
+function levelText({ held, breaches, otherLimits }: LevelLine): string[] {
   return [
     held ? 'Within all limits.' : `Over: ${breaches.map(({ text }) => text).join('; ') || 'nothing was measured'}.`,
-    ...(generatorLimits.length === 0
-      ? []
-      : [`The load generator was at its own limit: ${generatorLimits.join('; ')}.`]),
+    ...(otherLimits.length === 0 ? [] : [`It may not have been the cluster: ${otherLimits.join('; ')}.`]),
   ];
 }
 

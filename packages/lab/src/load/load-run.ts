@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
+import { MeridianError } from '@meridian/protocol';
 import { MachineMeter } from '../experiment/measure/machine.ts';
 import { createRoom } from '../light/api.ts';
 import type { MediaPlan, Report, StreamFigures } from './generator/contract.ts';
@@ -146,13 +147,21 @@ export class LoadRun {
       this.#generators.leave(person);
     }
     const startMs = this.nowMs;
-    for (let joined = 0; this.#people.size < people && !signal.aborted; joined++) {
-      await this.#until(startMs + (joined * 1_000) / rampPerS);
+    const missing = people - this.#people.size;
+    for (let begun = 0; begun < missing && !signal.aborted; begun++) {
+      await this.#until(startMs + (begun * 1_000) / rampPerS);
       if (signal.aborted) break;
       const index = freeSeat(this.#people.values());
       const seat = seatOf(index, layout);
-      const room = await this.#room(seat.room);
       const person = this.#next++;
+      const beganMs = this.nowMs;
+      const room = await this.#room(seat.room).catch((error: unknown) => MeridianError.from(error));
+      if (typeof room !== 'string') {
+        const { code, message } = room;
+        const tookMs = this.nowMs - beganMs;
+        this.#joinIs({ type: 'join', atMs: beganMs, person, outcome: 'failed', tookMs, step: 'room', code, message });
+        continue;
+      }
       this.#people.set(person, index);
       this.#joining.set(person, this.nowMs);
       this.#generators.join({

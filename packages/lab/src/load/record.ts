@@ -22,8 +22,8 @@ export interface LevelLine {
   readonly participants: number;
   readonly held: boolean;
   readonly breaches: readonly Breach[];
-  /** Why it may have been the load generator. */
-  readonly generatorLimits: readonly string[];
+  /** Why it may have been the load generator, or others on its machine, instead of the cluster. */
+  readonly otherLimits: readonly string[];
   readonly joins: JoinFigures;
   readonly lost: number;
   readonly figures: LoadFigures | null;

@@ -55,12 +55,7 @@ export function summaryLines(figures: LoadFigures, joins: JoinFigures, lost: num
   const codes = Object.entries(joins.byCode).map(([code, count]) => `${code} ${count}`);
   const per = (value: number | null, text: (value: number) => string) => (value === null ? '-' : text(value));
   return [
-    '| join step, ms | p50 | p95 | p99 |',
-    '| --- | ---: | ---: | ---: |',
-    ...Object.entries(joins.latency ?? {}).map(
-      ([step, { p50, p95, p99 }]) => `| ${step} | ${p50.toFixed(1)} | ${p95.toFixed(1)} | ${p99.toFixed(1)} |`,
-    ),
-    '',
+    ...stepLines(joins),
     `joins: ${joins.joined} in (${joins.perS.toFixed(1)}/s), ${joins.failed} failed${codes.length > 0 ? ` (${codes.join(', ')})` : ''}; lost later: ${lost}`,
     `media: ${figures.participants} participants sent ${mbit(figures.sentKbps)} (${whole(figures.sentPerS)} packets/s), received ${mbit(figures.receivedKbps)} (${whole(figures.receivedPerS)} packets/s) in ${figures.streams} streams`,
     `loss: ${lossText(figures.loss)} of the packets, worst stream ${lossText(figures.worstStreamLoss)}; ${figures.silentStreams} streams silent, ${figures.missingStreams} not there`,
@@ -75,6 +70,14 @@ export function summaryLines(figures: LoadFigures, joins: JoinFigures, lost: num
           `  ${'machine'.padEnd(16)} ${machine.busyCores.toFixed(2).padStart(6)} of ${machine.cores} cores busy, ${machine.stolenCores.toFixed(2)} stolen`,
         ]),
   ];
+}
+
+function stepLines({ latency }: JoinFigures): string[] {
+  if (latency === null) return [];
+  const rows = Object.entries(latency).map(
+    ([step, { p50, p95, p99 }]) => `| ${step} | ${p50.toFixed(1)} | ${p95.toFixed(1)} | ${p99.toFixed(1)} |`,
+  );
+  return ['| join step, ms | p50 | p95 | p99 |', '| --- | ---: | ---: | ---: |', ...rows, ''];
 }
 
 export const percent = (share: number) => `${(100 * share).toFixed(0)} %`;

@@ -68,10 +68,10 @@ const LOOP_FULL = 0.85;
 const LATE_MS = 20;
 
 /**
- * Why the load generator, and not the cluster, may have been what gave way: then the step says nothing against the
- * nodes. Empty where it had room.
+ * Why something else than the cluster may have given way (the load generator, others on this machine): then the step
+ * says nothing against the nodes. Empty where there was room.
  */
-export function generatorLimits(figures: LoadFigures, limits: Limits): string[] {
+export function otherLimits(figures: LoadFigures, limits: Limits): string[] {
   const reasons: string[] = [];
   for (const { name, loop } of figures.generators) {
     if (loop > LOOP_FULL) reasons.push(`${name}'s event loop was ${(100 * loop).toFixed(0)} % busy`);

@@ -1,6 +1,6 @@
 import type { LevelResult, LoadRun } from '../load-run.ts';
 import type { LevelLine } from '../record.ts';
-import { breachesOf, generatorLimits, type Limits } from './criteria.ts';
+import { breachesOf, type Limits, otherLimits } from './criteria.ts';
 import { kneeOf, nextLevel, type SearchRange, type Tried } from './search.ts';
 
 export interface LevelOptions {
@@ -27,7 +27,7 @@ function judged(participants: number, { figures, joins, lost }: LevelResult, atM
     participants,
     held: figures !== undefined && breaches.length === 0,
     breaches,
-    generatorLimits: figures === undefined ? [] : generatorLimits(figures, limits),
+    otherLimits: figures === undefined ? [] : otherLimits(figures, limits),
     joins,
     lost,
     figures: figures ?? null,
@@ -85,11 +85,11 @@ export function kneeText({ held, broke }: Knee, interrupted: boolean): string[] 
   lines.push(held === undefined ? 'No level held.' : `${held.participants} participants held${streams}.`);
   if (broke !== undefined) {
     lines.push(`${broke.participants} broke, twice: ${broke.breaches.map(({ text }) => text).join('; ')}.`);
-    if (broke.generatorLimits.length > 0) {
+    if (broke.otherLimits.length > 0) {
       lines.push(
-        `The load generator was the bottleneck, or may have been: ${broke.generatorLimits.join('; ')}. The cluster carries at least ${held?.participants ?? 0}; its own knee lies higher, and takes more machines for the participants to find.`,
+        `The bottleneck was not, or not only, the cluster: ${broke.otherLimits.join('; ')}. So this is what the machine carries, participants included; nodes with a machine to themselves carry more.`,
       );
-    } else lines.push('The load generator had room: it was the cluster.');
+    } else lines.push('The load generator had room, and others took little: it was the cluster.');
   } else if (held !== undefined && !interrupted) lines.push('Nothing broke up to the end of the range (--to).');
   const us = held?.figures?.workerUsPerForwarded;
   if (us != null && us > 0) {

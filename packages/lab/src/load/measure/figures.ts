@@ -279,7 +279,10 @@ function generatorParts(samples: readonly LoadSample[]): LoadFigures['generators
   });
 }
 
-/** The nodes' own counters; undefined where the stretch is too short for them (they are brought up to date every 5 s). */
+/** Nodes bring their counters of media up to date this often. */
+const NODES_TELL_EVERY_MS = 5_000;
+
+/** The nodes' own counters; undefined where the stretch is too short for them. */
 function forwardedByNodes(samples: readonly LoadSample[]): { perS: number; relayedPerS: number } | undefined {
   const names = new Set(samples.flatMap(({ nodes }) => nodes.map(({ node }) => node)));
   let [clients, relayed] = [0, 0];
@@ -291,8 +294,10 @@ function forwardedByNodes(samples: readonly LoadSample[]): { perS: number; relay
       });
     const rateOf = (of: 'toClients' | 'toNodes') => {
       const its = points(of);
-      // Nothing goes there.
-      return its[0]?.value === its.at(-1)?.value ? 0 : steadyRate(its);
+      const [first, last] = [its[0], its.at(-1)];
+      if (first === undefined || last === undefined || first.value !== last.value) return steadyRate(its);
+      // Nothing goes there, if this was long enough to be told.
+      return last.value === 0 || last.atMs - first.atMs > 2 * NODES_TELL_EVERY_MS ? 0 : undefined;
     };
     const [toClients, toNodes] = [rateOf('toClients'), rateOf('toNodes')];
     if (toClients === undefined || toNodes === undefined) return undefined;
