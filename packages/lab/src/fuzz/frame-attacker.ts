@@ -24,6 +24,7 @@ const METHODS = Object.keys(REQUESTS).filter((name): name is RequestMethod => Ob
 /** Unanswered requests that are under way at most. */
 const WINDOW = 200;
 const ANSWER_MS = 10_000;
+const LOOK_MS = 20;
 const JOIN_ATTEMPTS = 50;
 const JOIN_PAUSE_MS = 200;
 const Joined = REQUESTS.join.reply;
@@ -41,6 +42,7 @@ export class FrameAttacker {
   #known: { -readonly [K in keyof Knowledge]: Knowledge[K] } | undefined;
   #maxFrameBytes = 65_536;
   #nextId = 1;
+  #wake: (() => void) | undefined;
 
   constructor(options: { url: string; room: string; region: string; random: Random; tally: Tally }) {
     this.#options = options;
@@ -239,6 +241,7 @@ export class FrameAttacker {
   #answered(id: number, outcome: string, body: unknown): void {
     const asked = this.#pending.get(id);
     this.#pending.delete(id);
+    if (this.#pending.size === 0 || this.#pending.size < WINDOW / 2) this.#wake?.();
     if (asked === undefined) return;
     this.#tally.add(`request ${asked.method}`, outcome);
     if (outcome === 'ok') {
@@ -263,7 +266,7 @@ export class FrameAttacker {
   async #room(): Promise<void> {
     const since = performance.now();
     while (this.#pending.size >= WINDOW && this.#socket?.readyState === WebSocket.OPEN) {
-      await new Promise((resolve) => setImmediate(resolve));
+      await this.#nextAnswer();
       if (performance.now() - since > ANSWER_MS) this.#unanswered();
     }
   }
@@ -271,10 +274,21 @@ export class FrameAttacker {
   async #drained(): Promise<void> {
     const since = performance.now();
     while (this.#pending.size > 0 && this.#socket?.readyState === WebSocket.OPEN) {
-      await new Promise((resolve) => setImmediate(resolve));
+      await this.#nextAnswer();
       if (performance.now() - since > ANSWER_MS) this.#unanswered();
     }
     this.#pending.clear();
+  }
+
+  /** Looks again after an answer, or soon. */
+  #nextAnswer(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, LOOK_MS);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 
   #unanswered(): void {

@@ -92,7 +92,7 @@ export async function fuzz({ frames, seed, say }: FuzzOptions): Promise<FuzzResu
     say(`records are broken and healed, ${Math.round((performance.now() - started) / 1_000)} s`);
     let told = 0;
     while (tally.sent < frames && tally.violations.length < 20) {
-      const slice = Math.min(frames < 100_000 ? 1_000 : 5_000, frames - tally.sent);
+      const slice = Math.min(frames < 20_000 ? 1_000 : 5_000, frames - tally.sent);
       const part = (share: number) => Math.ceil((slice * share) / 1_000);
       const others = SHARES.garbage + SHARES.handshakes + SHARES.bus + SHARES.http;
       const { sessionToken, wsUrl, userToken } = first;
