@@ -30,7 +30,7 @@ export async function openSendingPeer(options: {
   sections: readonly MediaSection[];
   connect: ConnectServer;
 }): Promise<SendingPeer> {
-  const peer = newPeer();
+  const peer = newPeer(options.transport);
   try {
     const tracks = new Map(options.sections.map((section) => [section.mid, peer.addTrack(sending(section))]));
     const offer = localDescription(peer, 'offer');
@@ -63,7 +63,7 @@ export async function openReceivingPeer(options: {
   sections: readonly MediaSection[];
   connect: ConnectServer;
 }): Promise<ReceivingPeer> {
-  const peer = newPeer();
+  const peer = newPeer(options.transport);
   const tracks = new Map<string, Track>();
   // Kept, since the binding does not: they answer with receiver reports.
   const handlers: MediaHandler[] = [];
@@ -107,13 +107,16 @@ export async function openReceivingPeer(options: {
 
 let peers = 0;
 
-const newPeer = (): PeerConnection =>
-  new PeerConnection(`peer-${++peers}`, {
+/** For a server on this machine's loopback address it stays on that one too: no other interface is tried. */
+function newPeer({ iceCandidates }: ServerTransport): PeerConnection {
+  const loopback = iceCandidates.every(({ address }) => address.startsWith('127.'));
+  return new PeerConnection(`peer-${++peers}`, {
     iceServers: [],
-    bindAddress: '127.0.0.1',
+    ...(loopback ? { bindAddress: '127.0.0.1' } : {}),
     disableAutoNegotiation: true,
     forceMediaTransport: true,
   });
+}
 
 function sending({ mid, kind, codec, payloadType, ssrc }: MediaSection): Audio | Video {
   const [name = codec] = codec.split('/');

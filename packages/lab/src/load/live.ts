@@ -23,7 +23,8 @@ export class LiveTable {
     if (this.#terminal.isTTY) {
       const lines = tableLines(state);
       this.clear();
-      const width = this.#terminal.columns ?? 120;
+      // Some terminals say that they have none.
+      const width = this.#terminal.columns || 120;
       this.#terminal.write(lines.map((line) => `${line.slice(0, width - 1)}\n`).join(''));
       this.#height = lines.length;
     } else if (this.#shown++ % LINE_EVERY === 0) this.#terminal.write(`${shortLine(state)}\n`);
