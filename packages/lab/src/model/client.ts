@@ -32,7 +32,7 @@ const REPLIES: { readonly [M in RequestMethod]: { readonly reply: z.ZodType<Repl
 const HEARD = 12;
 
 /** Why an attachment may be over: it left, it was cut off, a newer page came, it was kicked, ... */
-export type Excuse = 'left' | 'cut' | 'newer' | 'kick' | 'end' | 'killed' | 'worker' | 'refused';
+export type Excuse = 'left' | 'cut' | 'newer' | 'kick' | 'end' | 'killed' | 'worker' | 'refused' | 'drain';
 
 /**
  * One attachment as its page sees it: what the join's reply said and what was notified since, and nothing else. A
@@ -55,6 +55,8 @@ export class ModelClient {
   /** Its last words to us. */
   farewell: NotificationData<'session-ended'> | undefined;
   mediaLost = false;
+  /** Its participant went to another node and came back: the room has it under the epoch of its return. */
+  returned = false;
   moveAsked = 0;
   closeInfo: { code: number; reason: string } | undefined;
   /** What was done that may put it out. */

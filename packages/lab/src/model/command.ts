@@ -1,15 +1,16 @@
 import { parseArgs } from 'node:util';
 import fc from 'fast-check';
 import { Play } from './play.ts';
-import { describe, type Sequence, sequence } from './steps.ts';
+import { describe, type Sequence, sequenceOf } from './steps.ts';
 import { World } from './world.ts';
 
-const HELP = `pnpm lab model [--sequences N] [--seed N] [--path P] [--worlds N] [--no-shrink]
+const HELP = `pnpm lab model [--sequences N] [--seed N] [--path P] [--worlds N] [--moves] [--no-shrink]
 
 Plays random sequences of what can happen to a cluster (pages loaded, refreshed, closed, cut off and resumed, kicks, ended
 rooms, nodes killed and started, leases running out, messages between nodes late, doubled and lost, Redis emptied) over
 three nodes on a real Redis with a media engine without media, and compares Redis, nodes, pages and media with a model
-after each round; several such clusters side by side. Prints the seed; a failure prints what to add to play it again.`;
+after each round; several such clusters side by side. With --moves,
+pages also move between nodes (asked for by a drain or not, completed, given up, with a crash in the middle). Prints the seed; a failure prints what to add to play it again.`;
 
 export interface ModelOptions {
   readonly sequences: number;
@@ -18,6 +19,8 @@ export interface ModelOptions {
   readonly path?: string;
   /** Looks for a shorter sequence after a failure; default true. */
   readonly shrink?: boolean;
+  /** Pages move between nodes as well; default false. */
+  readonly moves?: boolean;
   /** Clusters side by side in this process; default 1. */
   readonly worlds?: number;
   readonly say?: (line: string) => void;
@@ -87,7 +90,7 @@ async function playIn(
     played();
   };
   try {
-    const details = await fc.check(fc.asyncProperty(sequence, play), {
+    const details = await fc.check(fc.asyncProperty(sequenceOf({ moves: options.moves ?? false }), play), {
       numRuns: sequences,
       seed,
       endOnFailure: !shrink,
@@ -118,6 +121,7 @@ export async function model(args: readonly string[]): Promise<number> {
       seed: { type: 'string' },
       path: { type: 'string' },
       worlds: { type: 'string', default: '5' },
+      moves: { type: 'boolean', default: false },
       'no-shrink': { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
@@ -139,6 +143,7 @@ export async function model(args: readonly string[]): Promise<number> {
     sequences,
     seed,
     worlds,
+    moves: values.moves,
     shrink: !values['no-shrink'],
     ...(values.path === undefined ? {} : { path: values.path }),
     say: (line) => console.log(`${line}, ${(Number.parseInt(line, 10) / seconds()).toFixed(1)} per second`),
@@ -150,6 +155,8 @@ export async function model(args: readonly string[]): Promise<number> {
   }
   const { path, seed: failing, sequence: text, error } = result.failure;
   console.error(`failed after ${result.played} sequences:\n${text}\n${error}`);
-  console.error(`play it again: pnpm lab model --sequences 1 --seed ${failing} --path ${path}`);
+  console.error(
+    `play it again: pnpm lab model --sequences 1 --seed ${failing} --path ${path}${values.moves ? ' --moves' : ''}`,
+  );
   return 1;
 }

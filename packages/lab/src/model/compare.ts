@@ -32,8 +32,10 @@ function state(ledger: Ledger, roomId: RoomId, snapshot: RoomSnapshot): string[]
   const seats = new Map(ledger.in(roomId).map((seat) => [seat.tab.sessionId, seat]));
   for (const { tab, client } of seats.values()) {
     const { sessionId } = tab;
-    const expected = { sessionId, nodeId: client.node.nodeId, epoch: client.epoch ?? 0, connection: 'connected' };
     const found = snapshot.participants.find((one) => one.sessionId === sessionId);
+    const own = client.epoch ?? 0;
+    const epoch = client.returned && found !== undefined ? Math.max(own, found.epoch) : own;
+    const expected = { sessionId, nodeId: client.node.nodeId, epoch, connection: 'connected' };
     if (found === undefined) wrong.push(`lost: ${line(expected)} is not in the room`);
     else if (line(found) !== line(expected)) wrong.push(`the room holds ${line(found)} and not ${line(expected)}`);
     const published = snapshot.producers.filter((one) => one.sessionId === sessionId);

@@ -52,6 +52,7 @@ export class Ledger {
   disturbed = false;
   /** Somebody's requests may fail in this round. */
   #rough = false;
+  #draining = false;
   /** What was written in this round may be lost with Redis. */
   #forgotten = false;
   /** Everybody has gone: nothing may be left. */
@@ -67,7 +68,10 @@ export class Ledger {
     this.#forgotten = steps.some((step) => step.do === 'empty-redis');
     // What is published while a subscription is broken does not come through it: chat is read from the store then.
     this.disturbed = steps.some((step) => step.do === 'break-bus');
-    this.#rough = steps.some((step) => ROUGH[step.do]);
+    this.#rough = steps.some(
+      (step) => ROUGH[step.do] || (step.do === 'move' && (step.end === 'former-dies' || step.end === 'new-dies')),
+    );
+    this.#draining = steps.some((step) => step.do === 'move' && step.drain);
     this.#ends = [];
     this.#lines = [];
   }
@@ -131,6 +135,37 @@ export class Ledger {
     for (const { client } of this.on(node.nodeId)) client.excuses.add('killed');
   }
 
+  /** Something happened to the person: to whichever of its pages. */
+  excuse(tab: Tab, excuse: Excuse): void {
+    for (const client of [...tab.older, ...(tab.client ? [tab.client] : [])]) {
+      if (client.open) client.excuses.add(excuse);
+    }
+  }
+
+  /** Something happened to a node: to all whom it has, those whose connection is lost as well. */
+  excuseNode(node: ModelNode, excuse: Excuse): void {
+    for (const tab of this.tabs) {
+      for (const client of [...tab.older, ...(tab.client ? [tab.client] : [])]) {
+        if (client.node === node) client.excuses.add(excuse);
+      }
+    }
+  }
+
+  /** What a page may be told that wants to come to a node in this round: one may be drained just then. */
+  get refusals(): readonly string[] {
+    return this.#draining ? ['node-draining', 'session-lost'] : [];
+  }
+
+  /** Nothing in this round makes requests fail. */
+  get calm(): boolean {
+    return !this.#rough;
+  }
+
+  /** What a participant that has moved left behind goes at once, or when the node that has it is swept. */
+  halfLingers(tab: Tab): void {
+    this.lingers(tab.client?.roomId, tab);
+  }
+
   swept(nodeId: NodeId): void {
     this.#unswept.delete(nodeId);
   }
@@ -139,7 +174,7 @@ export class Ledger {
   refused(tab: Tab, client: ModelClient, roomId: RoomId, error: unknown): void {
     this.lingers(roomId, tab);
     client.excuses.add('refused');
-    if (!client.node.dead) this.failed(tab, 'load', error);
+    if (!client.node.dead) this.failed(tab, 'load', error, this.refusals);
   }
 
   /** A request failed: wrong, unless this round explains it. */
@@ -201,6 +236,7 @@ export class Ledger {
 const ROUGH: { readonly [S in Step['do']]: boolean } = {
   load: false,
   abandon: false,
+  move: false,
   leave: false,
   cut: false,
   resume: false,
@@ -241,4 +277,5 @@ const EXCUSES: Readonly<Record<string, readonly Excuse[]>> = {
   left: ['left'],
   'connection-lost': ['newer', 'cut', 'kick', 'end'],
   'worker-died': ['worker'],
+  'node-shutdown': ['drain'],
 };

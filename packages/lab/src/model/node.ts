@@ -168,6 +168,7 @@ function configOf(nodeId: NodeId, forge: TokenForge): NodeConfig {
     MERIDIAN_DEAD_AFTER_MS: '600000',
     MERIDIAN_RESUME_WINDOW_MS: String(RESUME_WINDOW_MS),
     MERIDIAN_RELAY_GRACE_MS: '200',
+    MERIDIAN_MOVE_TIMEOUT_MS: '10000',
   });
 }
 

@@ -4,6 +4,7 @@ import type { Fate } from '../redis/redis-hop.ts';
 import { ModelClient } from './client.ts';
 import { compare } from './compare.ts';
 import { Ledger, type Tab } from './ledger.ts';
+import { Mover } from './mover.ts';
 import { RESUME_WINDOW_MS } from './node.ts';
 import { type Goodbye, ROOMS, type Round, type Sequence, type Source, type Step, TABS } from './steps.ts';
 import { NODE_IDS, type World } from './world.ts';
@@ -28,6 +29,7 @@ export class Play {
   readonly #kicked: { readonly roomId: RoomId; readonly userId: UserId }[] = [];
   /** One process after the other under a node's id: two at once would be another fault than a restart. */
   readonly #starting = new Map<NodeId, Promise<void>>();
+  readonly #mover: Mover;
   #ssrc = 1;
 
   constructor(world: World) {
@@ -45,6 +47,22 @@ export class Play {
       };
     });
     this.#ledger = new Ledger({ clock: world.clock, rooms, tabs });
+    this.#mover = new Mover({
+      world,
+      ledger: this.#ledger,
+      connect: (tab, nodeId) => this.#connect(tab, nodeId),
+      roomToken: (client, roomId) => this.#roomToken(client, roomId),
+      newSsrc: () => this.#ssrc++,
+      crash: async (nodeId) => {
+        await this.#kill(nodeId);
+        await this.#expire(nodeId, 'last');
+      },
+      giveUp: async (tab, client) => {
+        if (!client.open) return;
+        this.#cut(tab, client);
+        await client.closed;
+      },
+    });
   }
 
   /** @throws Error that says what does not agree */
@@ -197,6 +215,8 @@ export class Play {
           await client.request(paused ? 'pause-producer' : 'resume-producer', { producerId });
           this.#ledger.tab(step.tab).producers.set(step.source, { producerId, paused });
         });
+      case 'move':
+        return this.#mover.move(this.#ledger.tab(step.tab), nodeIdOf(step.node), step);
       case 'kick':
         return this.#kick(this.#ledger.tab(step.tab), this.#ledger.tab(step.target));
       case 'kill':
@@ -206,7 +226,7 @@ export class Play {
       case 'kill-worker': {
         const node = this.#world.node(nodeIdOf(step.node));
         if (node.dead) return;
-        for (const { client } of this.#ledger.on(node.nodeId)) client.excuses.add('worker');
+        this.#ledger.excuseNode(node, 'worker');
         node.media.killWorker();
         return;
       }
@@ -401,7 +421,7 @@ export class Play {
     const { client } = tab;
     if (!client?.open || !client.inRoom || client.roomId === undefined) return;
     const victim = this.#ledger.in(client.roomId).find((one) => one.tab === target);
-    target.client?.excuses.add('kick');
+    this.#ledger.excuse(target, 'kick');
     this.#kicked.push({ roomId: client.roomId, userId: target.userId });
     try {
       await client.request('kick', { sessionId: target.sessionId });
@@ -409,7 +429,7 @@ export class Play {
     } catch (error) {
       if (victim !== undefined) this.#ledger.failed(tab, 'kick', error);
     }
-    target.client?.excuses.add('kick');
+    this.#ledger.excuse(target, 'kick');
   }
 
   async #endRoom(tab: Tab): Promise<void> {
@@ -418,7 +438,7 @@ export class Play {
     const { roomId } = client;
     const there = this.#ledger.in(roomId);
     const excuse = () => {
-      for (const one of this.#ledger.tabs) one.client?.excuses.add('end');
+      for (const one of this.#ledger.tabs) this.#ledger.excuse(one, 'end');
     };
     excuse();
     try {

@@ -8,6 +8,8 @@ export const ROOMS = 2;
 export type Goodbye = 'leave' | 'close' | 'cut';
 /** When that happens, seen from the new page. */
 export type When = 'first' | 'meanwhile' | 'last';
+/** How a move to another node ends; a node may crash in the middle of it. */
+export type MoveEnd = 'complete' | 'back' | 'former-dies' | 'new-dies';
 export type Source = 'microphone' | 'camera';
 
 /** What can happen. Tabs, nodes and rooms are named by their number. */
@@ -31,6 +33,14 @@ export type Step =
     }
   | { readonly do: 'leave' | 'cut' | 'resume' | 'rejoin' | 'chat' | 'end-room'; readonly tab: number }
   | { readonly do: 'publish' | 'unpublish' | 'mute' | 'unmute'; readonly tab: number; readonly source: Source }
+  /** The page goes over to another node, maybe because its own is being drained. */
+  | {
+      readonly do: 'move';
+      readonly tab: number;
+      readonly node: number;
+      readonly drain: boolean;
+      readonly end: MoveEnd;
+    }
   | { readonly do: 'kick'; readonly tab: number; readonly target: number }
   /** The process is killed; it is started (again); its workers die; its subscription breaks. */
   | { readonly do: 'kill' | 'start' | 'kill-worker' | 'break-bus'; readonly node: number }
@@ -55,7 +65,7 @@ const node = fc.nat({ max: 2 });
 const room = fc.constantFrom(0, 0, 0, 1);
 const source = fc.constantFrom<Source>('microphone', 'camera');
 
-const step: fc.Arbitrary<Step> = fc.oneof(
+const usual: readonly fc.WeightedArbitrary<Step>[] = [
   {
     weight: 9,
     arbitrary: fc.record({
@@ -102,48 +112,61 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('empty-redis' as const) }) },
-);
+];
+
+const move: fc.WeightedArbitrary<Step> = {
+  weight: 4,
+  arbitrary: fc.record({
+    do: fc.constant('move' as const),
+    tab,
+    node,
+    drain: fc.boolean(),
+    end: fc.constantFrom<MoveEnd>('complete', 'complete', 'back', 'former-dies', 'new-dies'),
+  }),
+};
 
 const fate = fc.constantFrom<Fate>('pass', 'pass', 'twice', 'late', 'lose');
 
-const round: fc.Arbitrary<Round> = fc.record({
-  steps: fc.array(step, { minLength: 1, maxLength: 4 }),
-  bus: fc.oneof(
-    { weight: 3, arbitrary: fc.constant([]) },
-    {
-      weight: 1,
-      arbitrary: fc.array(fc.record({ node, fates: fc.array(fate, { minLength: 1, maxLength: 6 }) }), {
-        minLength: 1,
-        maxLength: 2,
-      }),
-    },
-  ),
-  passMs: fc.constantFrom(0, 0, 0, 500, 3_000, 12_000),
-});
+const roundOf = (step: fc.Arbitrary<Step>): fc.Arbitrary<Round> =>
+  fc.record({
+    steps: fc.array(step, { minLength: 1, maxLength: 4 }),
+    bus: fc.oneof(
+      { weight: 3, arbitrary: fc.constant([]) },
+      {
+        weight: 1,
+        arbitrary: fc.array(fc.record({ node, fates: fc.array(fate, { minLength: 1, maxLength: 6 }) }), {
+          minLength: 1,
+          maxLength: 2,
+        }),
+      },
+    ),
+    passMs: fc.constantFrom(0, 0, 0, 500, 3_000, 12_000),
+  });
 
 /** It begins with pages that are loaded, so that there is something to lose. */
-export const sequence: fc.Arbitrary<Sequence> = fc
-  .tuple(
-    fc.array(fc.tuple(node, room), { minLength: 2, maxLength: TABS }),
-    fc.array(round, { minLength: 1, maxLength: 8 }),
-  )
-  .map(([first, rounds]) => [
-    {
-      steps: first.map(
-        ([where, which], index): Step => ({
-          do: 'load',
-          tab: index,
-          node: where,
-          room: which,
-          goodbye: 'cut',
-          when: 'first',
-        }),
-      ),
-      bus: [],
-      passMs: 0,
-    },
-    ...rounds,
-  ]);
+export const sequenceOf = ({ moves }: { moves: boolean }): fc.Arbitrary<Sequence> =>
+  fc
+    .tuple(
+      fc.array(fc.tuple(node, room), { minLength: 2, maxLength: TABS }),
+      fc.array(roundOf(fc.oneof(...usual, ...(moves ? [move] : []))), { minLength: 1, maxLength: 8 }),
+    )
+    .map(([first, rounds]) => [
+      {
+        steps: first.map(
+          ([where, which], index): Step => ({
+            do: 'load',
+            tab: index,
+            node: where,
+            room: which,
+            goodbye: 'cut',
+            when: 'first',
+          }),
+        ),
+        bus: [],
+        passMs: 0,
+      },
+      ...rounds,
+    ]);
 
 export function describe(sequence: Sequence): string {
   const lines = sequence.map(({ steps, bus, passMs }) => {
