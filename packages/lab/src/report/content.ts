@@ -32,7 +32,7 @@ export function provenance({ evaluation, files, raw }: ReportInput): [string, st
               .join(', '),
           ],
         ] satisfies [string, string][])),
-    ['Raw data', `${files.length} files of JSON lines in ${raw}`],
+    ['Raw data', `${files.length} files of JSON lines ${raw === '.' ? 'beside this page' : `in ${raw}`}`],
     [
       'Again',
       `pnpm lab run packages/lab/scenarios/${scenario.name}.yaml${header?.real === undefined ? '' : ` --cluster ${header.real.url}`}`,

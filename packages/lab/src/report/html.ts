@@ -37,7 +37,7 @@ tbody tr.minor td { color: var(--soft); } tbody tr:last-child td { border-bottom
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 4px 18px; margin: 0; font-size: 13.5px; }
 dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
 details { margin: 14px 0 0; } summary { cursor: pointer; color: var(--soft); font-size: 14px; }
-details h3 { font-size: 14px; margin: 18px 0 4px; } ul.files { columns: 3 240px; font-size: 13px; padding-left: 18px; }
+details h3 { font-size: 14px; margin: 18px 12px 4px; } details td { padding: 4px 12px; } details td:first-child { white-space: nowrap; } ul.files { columns: 3 240px; font-size: 13px; padding-left: 18px; }
 a { color: #0072b2; }
 small { color: var(--soft); } td small { white-space: nowrap; } ul.plain { margin: 8px 0 0; padding-left: 20px; }
 `;

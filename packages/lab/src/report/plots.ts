@@ -54,7 +54,7 @@ export function byBlock(evaluation: Evaluation, name: Metric['name']): Picture |
         type: 'category',
         inverse: true,
         data: arms.map(({ title }) => title),
-        axisLabel: { width: 170, overflow: 'break' },
+        axisLabel: { width: 170, overflow: 'break', lineHeight: 15 },
       },
       series: [
         {
@@ -118,7 +118,7 @@ export function hops(evaluation: Evaluation): Picture | undefined {
         type: 'category',
         inverse: true,
         data: arms.map(({ title }) => title),
-        axisLabel: { width: 170, overflow: 'break' },
+        axisLabel: { width: 170, overflow: 'break', lineHeight: 15 },
       },
       series: LEGS.map(({ title, colour, ink }, leg) => ({
         type: 'bar',

@@ -75,14 +75,14 @@ function shown(value: unknown): string {
 
 /** Figures of single directions: the ones that a table of thirty rows can bear. */
 const DIRECTION_FIGURES = [
-  'latency',
-  'latency-p95',
-  'audio-latency',
-  'rtt',
-  'video-rate',
-  'frozen',
-  'loss',
-  'concealed',
+  { name: 'latency', short: 'latency, median' },
+  { name: 'latency-p95', short: 'latency, 95 %' },
+  { name: 'audio-latency', short: 'audio latency' },
+  { name: 'rtt', short: 'round trip' },
+  { name: 'video-rate', short: 'video' },
+  { name: 'frozen', short: 'frozen' },
+  { name: 'loss', short: 'lost before repair' },
+  { name: 'concealed', short: 'audio concealed' },
 ];
 
 export interface DirectionTable {
@@ -93,19 +93,22 @@ export interface DirectionTable {
 
 /** For each arm, who received what of whom: means over blocks. */
 export function directionTables(evaluation: Evaluation): DirectionTable[] {
-  const metrics = DIRECTION_FIGURES.flatMap((name) => METRICS.find((metric) => metric.name === name) ?? []);
+  const metrics = DIRECTION_FIGURES.flatMap(({ name, short }) => {
+    const metric = METRICS.find((one) => one.name === name);
+    return metric === undefined ? [] : [{ metric, head: metric.unit === '' ? short : `${short}, ${metric.unit}` }];
+  });
   return evaluation.scenario.arms.flatMap(({ name, title }) => {
     const pairs = evaluation.blocks.flatMap(({ byArm }) => byArm.get(name)?.pairs ?? []);
     const directions = [...new Set(pairs.map(({ sender, receiver }) => `${sender} → ${receiver}`))];
     if (directions.length === 0) return [];
-    const present = metrics.filter((metric) => pairs.some((pair) => metric.of(pair) !== undefined));
+    const present = metrics.filter(({ metric }) => pairs.some((pair) => metric.of(pair) !== undefined));
     return [
       {
         arm: title,
-        head: ['direction', ...present.map(({ title: of, unit }) => (unit === '' ? of : `${of}, ${unit}`))],
+        head: ['direction', ...present.map(({ head }) => head)],
         rows: directions.map((direction) => [
           direction,
-          ...present.map((metric) => {
+          ...present.map(({ metric }) => {
             const values = pairs
               .filter(({ sender, receiver }) => `${sender} → ${receiver}` === direction)
               .flatMap((pair) => metric.of(pair) ?? []);

@@ -2,6 +2,7 @@ import type { Evaluation } from '../analysis/experiment.ts';
 import type { RecordedRun } from '../experiment/record/run.ts';
 import type { Header } from '../experiment/record/schema.ts';
 import { colourOf, type Picture } from './chart.ts';
+import { layOut, type Point } from './layout.ts';
 import { measuredWays, type Way } from './measured-ways.ts';
 
 type LinkSettings = Header['links'][string];
@@ -52,16 +53,6 @@ export function pathLabel(up: PathSettings, down: PathSettings): string {
   return parts.join(', ');
 }
 
-interface Point {
-  readonly x: number;
-  readonly y: number;
-}
-
-const WIDTH = 1_040;
-const CLEAR = 370;
-const ROW = 64;
-const HEAD = 34;
-
 const escaped = (text: string): string => text.replace(/[&<>"']/g, (one) => `&#${one.codePointAt(0)};`);
 
 /**
@@ -79,40 +70,23 @@ function drawArm(run: RecordedRun, arm: Header['scenario']['arms'][number], colo
   const { scenario } = run.header;
   const clients = Object.keys(scenario.clients);
   const nodes = Object.keys(scenario.nodes).filter((node) => Object.values(arm.at).includes(node));
-  const rows = Math.max(1, Math.ceil(clients.length / 2));
-  const height = HEAD + rows * ROW + 20;
-  const middle = HEAD + (rows * ROW) / 2;
-  const place = new Map<string, Point>();
-  // Clients of the first node on the left, so that lines cross as little as possible.
-  const ordered = [...clients].sort((a, b) => nodes.indexOf(arm.at[a] ?? '') - nodes.indexOf(arm.at[b] ?? ''));
-  for (const [at, client] of ordered.entries()) {
-    const left = at < rows;
-    const column = left ? ordered.slice(0, rows) : ordered.slice(rows);
-    const inColumn = left ? at : at - rows;
-    place.set(client, { x: left ? 80 : WIDTH - 80, y: HEAD + ((inColumn + 0.5) * rows * ROW) / column.length });
-  }
-  // Clear of the clients' columns, so that the labels of the lines have room.
-  const inner = WIDTH - 2 * CLEAR;
-  for (const [at, node] of nodes.entries()) {
-    const x = nodes.length === 1 ? WIDTH / 2 : CLEAR + (inner * at) / (nodes.length - 1);
-    place.set(node, { x, y: middle });
-  }
+  const { width, height, places } = layOut(clients, nodes, arm.at);
   const ways = run.header.real === undefined ? settingsOf(run.header) : measuredWays(run);
   const lines = ways.filter(firstOfPair()).flatMap((way) => {
-    const from = place.get(way.from);
-    const to = place.get(way.to);
+    const from = places.get(way.from);
+    const to = places.get(way.to);
     return from === undefined || to === undefined ? [] : [lineOf(from, to, way, colour)];
   });
-  const boxes = [...place].map(([name, at]) =>
+  const boxes = [...places].map(([name, at]) =>
     nodes.includes(name)
       ? boxOf(at, `${name}`, scenario.nodes[name]?.place ?? '', colour)
       : boxOf(at, name, scenario.clients[name]?.place ?? '', undefined),
   );
   const svg =
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" ` +
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" ` +
     `font-family="system-ui, sans-serif" font-size="12"><rect width="100%" height="100%" fill="#fff"/>` +
     `<text x="12" y="20" font-size="14" font-weight="600" fill="${colour}">${escaped(arm.title)}</text>` +
-    `${lines.join('')}${boxes.join('')}</svg>`;
+    `${lines.map(({ line }) => line).join('')}${boxes.join('')}${lines.map(({ text }) => text).join('')}</svg>`;
   return { name: `topology-${arm.name}`, title: arm.title, svg };
 }
 
@@ -134,24 +108,28 @@ function firstOfPair(): (way: Way) => boolean {
   };
 }
 
-function lineOf(from: Point, to: Point, { kind, label }: Way, colour: string): string {
-  const x = (from.x + to.x) / 2;
-  const y = (from.y + to.y) / 2;
+/** A line longer than this has room for its label near the client, where lines that meet at a node are still apart. */
+const LONG = 300;
+
+function lineOf(from: Point, to: Point, { kind, label }: Way, colour: string): { line: string; text: string } {
+  const share = kind === 'media' && Math.abs(to.x - from.x) > LONG ? 0.42 : 0.5;
+  const x = from.x + (to.x - from.x) * share;
+  const y = from.y + (to.y - from.y) * share;
   const dash = kind === 'relay' ? '' : ' stroke-dasharray="5 4"';
   const stroke = kind === 'relay' ? colour : '#666';
   const parts = label.split(', ');
   const half = Math.ceil(parts.length / 2);
-  const text = [parts.slice(0, half).join(', '), parts.slice(half).join(', ')].filter((part) => part !== '');
-  return (
-    `<line x1="${from.x}" y1="${from.y}" x2="${to.x}" y2="${to.y}" stroke="${stroke}" stroke-width="2"${dash}/>` +
-    text
+  const rows = [parts.slice(0, half).join(', '), parts.slice(half).join(', ')].filter((part) => part !== '');
+  return {
+    line: `<line x1="${from.x}" y1="${from.y}" x2="${to.x}" y2="${to.y}" stroke="${stroke}" stroke-width="2"${dash}/>`,
+    text: rows
       .map(
         (part, row) =>
-          `<text x="${x}" y="${y - 8 + (row === 0 ? 0 : 24)}" text-anchor="middle" font-size="11" fill="#333" ` +
+          `<text x="${x}" y="${y - 6 + (row === 0 ? 0 : 19)}" text-anchor="middle" font-size="11" fill="#333" ` +
           `paint-order="stroke" stroke="#fff" stroke-width="4">${escaped(part)}</text>`,
       )
-      .join('')
-  );
+      .join(''),
+  };
 }
 
 function boxOf({ x, y }: Point, name: string, place: string, colour: string | undefined): string {

@@ -6,6 +6,7 @@ import { evaluate } from '../../src/analysis/experiment.ts';
 import { figuresOf } from '../../src/analysis/figures.ts';
 import { freezesOf } from '../../src/analysis/freezes.ts';
 import type { RecordLine } from '../../src/experiment/record/schema.ts';
+import { layOut } from '../../src/report/layout.ts';
 import { pathLabel, pathSettings } from '../../src/report/topology.ts';
 import { writeReport } from '../../src/report/write.ts';
 import { normalAt } from '../../src/wan/model/random.ts';
@@ -264,5 +265,28 @@ describe('the report', () => {
       message: expect.stringContaining('has no recorded runs'),
     });
     await expect(writeReport(join(dir, 'nowhere'))).rejects.toMatchObject({ code: 'config-invalid' });
+  });
+});
+
+describe('a drawing', () => {
+  const at = { anna: 'ams', bram: 'ams', chen: 'sin', devi: 'sin', ella: 'iad', finn: 'iad' };
+
+  test('of several nodes has everybody beside their own, and no node in another\u2019s way', () => {
+    const { places, height } = layOut(Object.keys(at), ['ams', 'sin', 'iad'], at);
+    const place = (name: string) => places.get(name) ?? { x: Number.NaN, y: Number.NaN };
+    expect(place('anna').x).toBe(place('bram').x);
+    expect(place('ella').x).toBe(place('finn').x);
+    expect(place('ella').x).toBeGreaterThan(place('anna').x);
+    // The outer nodes are level with each other, the one between is below both.
+    expect(place('ams').y).toBe(place('iad').y);
+    expect(place('sin').y).toBeGreaterThan(place('ams').y + 42);
+    expect(new Set([...places.values()].map(({ x, y }) => `${x} ${y}`)).size).toBe(9);
+    for (const { y } of places.values()) expect(y).toBeLessThan(height);
+  });
+
+  test('of one node has it in the middle', () => {
+    const { places, width } = layOut(['anna', 'binh'], ['sgn'], { anna: 'sgn', binh: 'sgn' });
+    expect(places.get('sgn')?.x).toBe(width / 2);
+    expect(places.get('anna')?.y).toBe(places.get('binh')?.y);
   });
 });
