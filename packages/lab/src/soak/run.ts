@@ -1,7 +1,9 @@
 import { appendFile, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { openCluster } from '@meridian/cluster';
 import { eventually } from '@meridian/harness';
+import { NodeId } from '@meridian/protocol';
 import { createRoom } from '../light/api.ts';
 import { LOCAL_REGIONS, LocalCluster } from '../local-cluster/index.ts';
 import { RawRedis } from '../redis/raw-redis.ts';
@@ -36,6 +38,11 @@ const WARM_UP_MS = 120_000;
 /** A worker of the second node dies, and the third node is restarted, that often. */
 const WORKER_KILL_MS = 60_000;
 const RESTART_MS = 150_000;
+/** The first node is drained that often; who is left after this time is told to join again. */
+const DRAIN_MS = 200_000;
+const DRAINED_WITHIN_MS = 5_000;
+/** No process is ended after this share of the time: the last life of each has to be long enough to be judged. */
+const LAST_LIFE_SHARE = 0.5;
 /** Of a heap, the lowest of so many samples counts. */
 const HEAP_WINDOW = 5;
 const PEOPLE = 9;
@@ -74,17 +81,26 @@ export async function soak({ minutes, seed, out, say }: SoakOptions): Promise<So
     const endsAt = minutes * 60_000;
     let nextKill = WORKER_KILL_MS;
     let nextRestart = RESTART_MS;
+    let nextDrain = DRAIN_MS;
+    let draining: Promise<void> = Promise.resolve();
     let restarting: Promise<unknown> = Promise.resolve();
     for (let nowMs = 0; nowMs < endsAt; nowMs = performance.now() - started) {
       const sample = await sampleOf(cluster, raw);
       samples.push({ atMs: nowMs, sample });
       await appendFile(out, `${JSON.stringify({ atMs: Math.round(nowMs), ...Object.fromEntries(sample) })}\n`);
-      if (nowMs > nextKill) {
+      if (nowMs > nextKill && nowMs < endsAt * LAST_LIFE_SHARE) {
         nextKill += WORKER_KILL_MS;
         killWorker(cluster);
         say(`${clock(nowMs)}: a worker was killed`);
       }
-      if (nowMs > nextRestart) {
+      if (nowMs > nextDrain) {
+        nextDrain += DRAIN_MS;
+        draining = draining
+          .then(() => drainFirst(cluster))
+          .catch((error: unknown) => say(`a drain failed: ${String(error)}`));
+        say(`${clock(nowMs)}: the first node is drained`);
+      }
+      if (nowMs > nextRestart && nowMs < endsAt * LAST_LIFE_SHARE) {
         nextRestart += RESTART_MS;
         restarting = restarting.then(() => cluster.restartNode(restarted()));
         say(`${clock(nowMs)}: ${restarted()} is restarted`);
@@ -93,7 +109,7 @@ export async function soak({ minutes, seed, out, say }: SoakOptions): Promise<So
         say(`${clock(nowMs)} of ${minutes} min: ${churn.people} people, ${summary(sample)}`);
       await new Promise((resolve) => setTimeout(resolve, SAMPLE_MS));
     }
-    await restarting;
+    await Promise.all([restarting, draining]);
     await churn.stop();
     say('everybody has left');
     const left = await leftOver(cluster, raw, idle);
@@ -113,6 +129,28 @@ function killWorker(cluster: LocalCluster): void {
   const node = [...cluster.nodes.values()][1];
   const [worker] = node === undefined ? [] : childrenOf(node.child.pid);
   if (worker !== undefined) process.kill(worker, 'SIGKILL');
+}
+
+/** Sends everybody away from the first node, and lets it take sessions again. */
+async function drainFirst(local: LocalCluster): Promise<void> {
+  const [first] = LOCAL_REGIONS;
+  if (first === undefined) throw new Error('the local cluster has no nodes');
+  const nodeId = NodeId.parse(first.nodeId);
+  const state = await openCluster({ url: local.redisUrl, keyPrefix: local.redisPrefix });
+  try {
+    const asker = await state.inbox(NodeId.parse('soak-drain'));
+    await asker.request(nodeId, 'node.drain', { action: 'start', deadlineMs: DRAINED_WITHIN_MS, spreadMs: 0 });
+    await eventually(
+      'nobody is left on the node',
+      async () => {
+        const { drain } = await asker.request(nodeId, 'node.drain', { action: 'status' });
+        return drain?.left === 0;
+      },
+      { withinMs: 4 * DRAINED_WITHIN_MS, everyMs: 500 },
+    ).finally(() => asker.request(nodeId, 'node.drain', { action: 'cancel' }));
+  } finally {
+    await state.close();
+  }
 }
 
 function restarted(): string {
@@ -162,7 +200,10 @@ function judge(samples: readonly { readonly atMs: number; readonly sample: Sampl
       return value === undefined || sample.get(owner) !== lastPid ? [] : [{ atMs, value }];
     });
     const what = name.slice(service.length + 1);
-    const used = what === 'heap MiB' ? floors(points, HEAP_WINDOW) : points;
+    // A process that was started anew warms up again.
+    const bornMs = samples.find(({ sample }) => sample.get(owner) === lastPid)?.atMs ?? 0;
+    const settled = points.filter(({ atMs }) => atMs >= bornMs + warmMs);
+    const used = what === 'heap MiB' ? floors(settled, HEAP_WINDOW) : settled;
     const allowed = ALLOWED[what] ?? ALLOWED[name] ?? ALLOWED_COUNT;
     return { name, curve: spark(points.map(({ value }) => value)), ...trendOf(used, allowed) };
   });
