@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { MeridianError } from '@meridian/protocol';
@@ -182,7 +182,6 @@ async function measure(scenario: Scenario, values: Values): Promise<Evaluation |
   const openStage = stageOf(scenario, values);
   const experiment = `${scenario.name}-${new Date().toISOString().replace(/[-:]|\.\d+/g, '')}`;
   const dir = values.out ?? join('.data', 'lab', experiment);
-  await mkdir(dir, { recursive: true });
   const metrics = new LabMetrics(scenario);
   const page =
     values.metrics === undefined
@@ -197,6 +196,7 @@ async function measure(scenario: Scenario, values: Values): Promise<Evaluation |
   };
   process.on('SIGINT', onInterrupt);
   try {
+    await mkdir(dir, { recursive: true });
     screen.line(`${scenario.title}: ${scenario.arms.length} arms, recordings in ${dir}`);
     const runs = await runCampaign({
       scenario,
@@ -222,6 +222,8 @@ async function measure(scenario: Scenario, values: Values): Promise<Evaluation |
     console.log(`${html}\n${markdown}`);
     return evaluation;
   } finally {
+    // Of one that nothing was recorded into.
+    if (values.out === undefined) await rmdir(dir).catch(() => {});
     await page?.finish(stop.signal);
     process.off('SIGINT', onInterrupt);
   }

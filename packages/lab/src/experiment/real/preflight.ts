@@ -14,7 +14,7 @@ export type NodeIds = ReadonlyMap<string, string>;
 export async function checkCluster(url: string, scenario: Scenario): Promise<NodeIds> {
   const { nodes } = await get(NodesReply, `${url}/v1/nodes`).catch((cause: unknown) => {
     throw new MeridianError('config-invalid', {
-      message: `${url} does not answer as a session service does: ${String(cause)}`,
+      message: `${url} does not answer as a session service does: ${whyOf(cause)}`,
       cause,
     });
   });
@@ -59,6 +59,12 @@ export function findNodes(
     if (extra.length > 0) problems.push(`arm ${name} adds links ("extra"), which only emulated networks can do`);
   }
   return { found, problems };
+}
+
+/** fetch says "fetch failed" and keeps the reason for whoever asks. */
+function whyOf(error: unknown): string {
+  const inner = error instanceof Error ? error.cause : undefined;
+  return inner instanceof Error ? inner.message : String(error);
 }
 
 /** Asks for a place in a region, as the clients will; nobody takes it, so it is free again within seconds. */
