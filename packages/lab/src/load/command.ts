@@ -3,6 +3,7 @@ import { clockText } from '../campaign/screen.ts';
 import { findKnee, kneeText, tryLevel } from './knee/find.ts';
 import { LiveTable } from './live.ts';
 import { LoadRun } from './load-run.ts';
+import { readAudio, readVideo } from './media/recorded.ts';
 import { HELP, type LoadOptions, parseLoadOptions } from './options.ts';
 import { type LevelLine, LoadRecord } from './record.ts';
 import { summaryLines } from './table.ts';
@@ -22,6 +23,10 @@ export async function load(args: readonly string[]): Promise<number> {
     console.log(HELP);
     return 0;
   }
+  // A file that cannot be used is told before a cluster is started for it.
+  const { video, audio } = options.media;
+  if (video?.file !== undefined) await readVideo(video.file);
+  if (audio?.file !== undefined) await readAudio(audio.file);
   const stop = new AbortController();
   const dying: (() => void)[] = [];
   const screen = new LiveTable(process.stderr);
@@ -129,7 +134,9 @@ async function underLoad(options: LoadOptions, target: Target, surroundings: Sur
 function levelText({ held, breaches, otherLimits }: LevelLine): string[] {
   return [
     held ? 'Within all limits.' : `Over: ${breaches.map(({ text }) => text).join('; ') || 'nothing was measured'}.`,
-    ...(otherLimits.length === 0 ? [] : [`It may not have been the cluster: ${otherLimits.join('; ')}.`]),
+    ...(otherLimits.length === 0
+      ? []
+      : [`${held ? 'Near a limit though' : 'It may not have been the cluster'}: ${otherLimits.join('; ')}.`]),
   ];
 }
 

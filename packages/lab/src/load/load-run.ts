@@ -5,7 +5,7 @@ import { MachineMeter } from '../experiment/measure/machine.ts';
 import { createRoom } from '../light/api.ts';
 import type { MediaPlan, Report, StreamFigures } from './generator/contract.ts';
 import { Generators } from './generator/generators.ts';
-import { figuresOf, type JoinFigures, joinFiguresOf, type LoadFigures } from './measure/figures.ts';
+import { figuresOf, type JoinFigures, joinFiguresOf, LAB, type LoadFigures } from './measure/figures.ts';
 import type { JoinLine, LoadSample } from './measure/sample.ts';
 import { freeSeat, type Layout, seatOf, streamsDue } from './seats.ts';
 import type { Target } from './target.ts';
@@ -234,7 +234,8 @@ export class LoadRun {
 
   /** A worker that died has been replaced by another process. */
   async #learnProcesses(): Promise<void> {
-    this.#pids = new Map([...(await this.#options.target.processes()), ...this.#generators.pids]);
+    const cluster = await this.#options.target.processes();
+    this.#pids = new Map([...cluster, ...this.#generators.pids, [process.pid, LAB]]);
   }
 
   async #room(index: number): Promise<string> {

@@ -26,7 +26,7 @@ export function tableLines({ clock, what, people, wanted, rooms, lost, joins, fi
     `  sent        ${mbit(sentKbps)}  ${whole(sentPerS)} packets/s`,
     `  received    ${mbit(receivedKbps)}  ${whole(receivedPerS)} packets/s in ${streams} streams, ${lossText(figures.loss)} lost${latency === null ? '' : `, ${threeText(latency)} ms`}`,
     ...cluster.map(({ name, cores, rssBytes }) => partLine(name, cores, rssBytes)),
-    ...generators.map((one) => `${partLine(one.name, one.cores, one.rssBytes)}  loop ${percent(one.loop)}`),
+    ...generators.map(generatorLine),
   );
   if (machine !== null) {
     const where = machine.holdsCluster ? 'machine' : 'this machine';
@@ -63,7 +63,7 @@ export function summaryLines(figures: LoadFigures, joins: JoinFigures, lost: num
     `forwarded: ${whole(figures.forwardedPerS)} packets/s (counted by the ${figures.forwardedBy}), of these ${whole(figures.relayedPerS)} between nodes`,
     `cost: ${per(figures.usPerForwarded, (us) => `${us.toFixed(1)} us of CPU per forwarded packet`)} (${per(figures.workerUsPerForwarded, (us) => `${us.toFixed(1)} in workers`)}), ${per(figures.coresPerParticipant, (cores) => `${(100 * cores).toFixed(2)} % of a core`)} and ${per(figures.bytesPerParticipant, (bytes) => `${(bytes / 1_048_576).toFixed(2)} MiB`)} per participant`,
     ...figures.cluster.map(({ name, cores, rssBytes }) => partLine(name, cores, rssBytes)),
-    ...figures.generators.map((one) => `${partLine(one.name, one.cores, one.rssBytes)}  loop ${percent(one.loop)}`),
+    ...figures.generators.map(generatorLine),
     ...(machine === null
       ? []
       : [
@@ -88,3 +88,5 @@ const threeText = ({ p50, p95, p99 }: Quantiles) =>
   `p50 ${p50.toFixed(1)}, p95 ${p95.toFixed(1)}, p99 ${p99.toFixed(1)}`;
 const partLine = (name: string, cores: number, rssBytes: number) =>
   `  ${name.padEnd(16)} ${cores.toFixed(2).padStart(6)} cores  ${(rssBytes / 1_048_576).toFixed(0).padStart(6)} MiB`;
+const generatorLine = ({ name, cores, rssBytes, loop }: LoadFigures['generators'][number]) =>
+  `${partLine(name, cores, rssBytes)}${loop === null ? '' : `  loop ${percent(loop)}`}`;

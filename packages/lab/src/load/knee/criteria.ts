@@ -74,7 +74,7 @@ const LATE_MS = 20;
 export function otherLimits(figures: LoadFigures, limits: Limits): string[] {
   const reasons: string[] = [];
   for (const { name, loop } of figures.generators) {
-    if (loop > LOOP_FULL) reasons.push(`${name}'s event loop was ${(100 * loop).toFixed(0)} % busy`);
+    if (loop !== null && loop > LOOP_FULL) reasons.push(`${name}'s event loop was ${(100 * loop).toFixed(0)} % busy`);
   }
   if (figures.latenessMs !== null && figures.latenessMs > LATE_MS) {
     reasons.push(`1 % of the frames were sent more than ${Math.round(figures.latenessMs)} ms late`);

@@ -75,6 +75,10 @@ export async function findKnee(
   return { held: last(held), broke: last(broke), levels };
 }
 
+/** Below this share of a core, what a worker uses while idle is too much of its CPU to compute with. */
+const TELLING = 0.2;
+const isWorker = ({ name }: { readonly name: string }) => / worker /.test(name);
+
 /** The knee in words. */
 export function kneeText({ held, broke }: Knee, interrupted: boolean): string[] {
   const lines: string[] = [];
@@ -92,7 +96,8 @@ export function kneeText({ held, broke }: Knee, interrupted: boolean): string[] 
     } else lines.push('The load generator had room, and others took little: it was the cluster.');
   } else if (held !== undefined && !interrupted) lines.push('Nothing broke up to the end of the range (--to).');
   const us = held?.figures?.workerUsPerForwarded;
-  if (us != null && us > 0) {
+  const busiest = Math.max(0, ...(held?.figures?.cluster ?? []).filter(isWorker).map(({ cores }) => cores));
+  if (us != null && us > 0 && busiest >= TELLING) {
     lines.push(
       `Computed, not measured: at ${us.toFixed(1)} us of a worker per forwarded packet, 85 % of one core forward ${Math.round(850_000 / us)} packets/s.`,
     );

@@ -1,6 +1,7 @@
 import { quantile } from '../../analysis/quantile.ts';
 import type { GeneratorFigures, StreamFigures } from '../generator/contract.ts';
 import { LogHistogram } from './log-histogram.ts';
+import type { NodeReading } from './node-metrics.ts';
 import { steadyRate } from './rate.ts';
 import type { JoinLine, LoadSample } from './sample.ts';
 
@@ -55,8 +56,8 @@ export interface LoadFigures {
   /** Nodes, their workers (`ams-1 worker 0`), services; empty where nobody tells. */
   readonly cluster: readonly Part[];
   readonly generators: readonly (Part & {
-    /** Share of the time in which its event loop was busy. */
-    readonly loop: number;
+    /** Share of the time in which its event loop was busy; of the lab's main process nobody asks. */
+    readonly loop: number | null;
   })[];
   /** How late the generators sent frames, milliseconds, 99th percentile; frames they skipped, packets they could not send. */
   readonly latenessMs: number | null;
@@ -168,10 +169,7 @@ export function figuresOf(options: {
     usPerForwarded: media.length === 0 || forwardedPerS === 0 ? null : (coresUsed * 1e6) / forwardedPerS,
     workerUsPerForwarded: media.length === 0 || forwardedPerS === 0 ? null : (workerCores * 1e6) / forwardedPerS,
     coresPerParticipant: media.length === 0 || participants === 0 ? null : coresUsed / participants,
-    bytesPerParticipant:
-      idle === undefined || idle.nodes.length === 0 || participants === 0
-        ? null
-        : (clusterMemory(last) - clusterMemory(idle)) / participants,
+    bytesPerParticipant: idle === undefined ? null : memoryPerParticipant(idle, last, participants),
   };
 }
 
@@ -231,7 +229,9 @@ function procParts(samples: readonly LoadSample[]): Part[] {
   return [...parts].map(([name, { time, rssBytes }]) => ({ name, cores: time / overMs, rssBytes }));
 }
 
-const isGenerator = (name: string) => name.startsWith('generator-');
+/** The lab's own main process, which reads and writes all this, is part of the load generator. */
+export const LAB = 'lab';
+const isGenerator = (name: string) => name === LAB || name.startsWith('generator-');
 const isWorkerOf = (name: string, node: string) => name.startsWith(`${node} worker `);
 
 /** Of a cluster on this machine from /proc, of another one from what its nodes tell. */
@@ -260,23 +260,30 @@ function clusterParts(samples: readonly LoadSample[]): Part[] {
   return parts;
 }
 
-function clusterMemory({ nodes }: LoadSample): number {
-  return nodes.reduce(
-    (sum, { rssBytes, workers }) => sum + rssBytes + workers.reduce((all, one) => all + one.rssBytes, 0),
-    0,
-  );
+/** What came on top, on the nodes that tell of both times. */
+function memoryPerParticipant(idle: LoadSample, last: LoadSample, participants: number): number | null {
+  const bytesOf = ({ rssBytes, workers }: NodeReading) =>
+    rssBytes + workers.reduce((sum, worker) => sum + worker.rssBytes, 0);
+  const before = new Map(idle.nodes.map((one) => [one.node, bytesOf(one)]));
+  const more = last.nodes.flatMap((one) => {
+    const then = before.get(one.node);
+    return then === undefined ? [] : [bytesOf(one) - then];
+  });
+  return more.length === 0 || participants === 0 ? null : more.reduce((sum, bytes) => sum + bytes, 0) / participants;
 }
 
 function generatorParts(samples: readonly LoadSample[]): LoadFigures['generators'] {
   const parts = new Map(procParts(samples).map((part) => [part.name, part]));
   const [first, last] = [samples[0], samples.at(-1)];
-  return Object.entries(last?.generators ?? {}).map(([name, now]) => {
+  const generators = Object.entries(last?.generators ?? {}).map(([name, now]) => {
     const then = first?.generators[name];
     const active = now.loopActiveMs - (then?.loopActiveMs ?? 0);
     const idle = now.loopIdleMs - (then?.loopIdleMs ?? 0);
     const { cores = 0, rssBytes = 0 } = parts.get(name) ?? {};
     return { name, cores, rssBytes, loop: active + idle === 0 ? 0 : active / (active + idle) };
   });
+  const lab = parts.get(LAB);
+  return lab === undefined ? generators : [...generators, { ...lab, loop: null }];
 }
 
 /** Nodes bring their counters of media up to date this often. */
