@@ -107,7 +107,9 @@ function headlineOf(
 
 function sentenceOf({ effect, judged, finding }: Judgement): string {
   const { title, unit, digits, matters } = judged;
-  const amount = (value: number) => `${value.toFixed(digits)}${unit === '' ? '' : ` ${unit}`}`;
+  // Nothing is below zero that is shown as zero.
+  const amount = (value: number) =>
+    `${value.toFixed(digits).replace(/^-(?=[0.]*$)/, '')}${unit === '' ? '' : ` ${unit}`}`;
   const what = title.charAt(0).toUpperCase() + title.slice(1);
   const { jointInterval: interval, difference } = effect;
   if (interval === undefined) return `${what}: too few blocks (${effect.blocks}).`;
