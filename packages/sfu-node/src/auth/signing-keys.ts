@@ -2,6 +2,10 @@ import { MeridianError, parseOrThrow } from '@meridian/protocol';
 import { createLocalJWKSet, errors, type JWTVerifyGetKey, type LocalJWKSet } from 'jose';
 import { z } from 'zod';
 import type { Clock } from '../clock.ts';
+import { TokenBucket } from '../token-bucket.ts';
+
+/** After the keys were read, a new one may be published in the next instant. */
+const REREADS_AT_ONCE = 3;
 
 /** RFC 7517 and RFC 8037; only public Ed25519 keys are of use here. */
 const KeySet = z.object({
@@ -16,7 +20,7 @@ export interface SigningKeysOptions {
   readonly fetch?: typeof fetch;
   /** Keys older than this are read again before the next use, milliseconds. */
   readonly maxAgeMs?: number;
-  /** A key that is not known makes them read again, but not more often than this, milliseconds. */
+  /** A key that is not known makes them read again: a few times at once, on average not more often than this, milliseconds. */
   readonly cooldownMs?: number;
   readonly timeoutMs?: number;
 }
@@ -27,12 +31,15 @@ export interface SigningKeysOptions {
  */
 export class SigningKeys {
   readonly #options: Required<SigningKeysOptions>;
+  readonly #rereads: TokenBucket;
   #known: { readonly find: LocalJWKSet; readonly atMs: number } | undefined;
   #lastAttemptMs = Number.NEGATIVE_INFINITY;
   #reading: Promise<void> | undefined;
 
   constructor(options: SigningKeysOptions) {
     this.#options = { fetch, maxAgeMs: 600_000, cooldownMs: 5_000, timeoutMs: 5_000, ...options };
+    const { clock, cooldownMs } = this.#options;
+    this.#rereads = new TokenBucket({ perSecond: 1_000 / cooldownMs, burst: REREADS_AT_ONCE }, clock.now());
   }
 
   /** Reads the keys now, so that the first token need not wait. @throws MeridianError `cluster-unavailable` */
@@ -51,7 +58,7 @@ export class SigningKeys {
     try {
       return await this.#select(header, token);
     } catch (error) {
-      if (!(error instanceof errors.JWKSNoMatchingKey) || !this.#mayTry(cooldownMs)) throw error;
+      if (!(error instanceof errors.JWKSNoMatchingKey) || !this.#mayReread()) throw error;
       await this.#readQuietly();
       return await this.#select(header, token);
     }
@@ -60,6 +67,11 @@ export class SigningKeys {
   #select(...[header, token]: Parameters<JWTVerifyGetKey>): ReturnType<LocalJWKSet> {
     if (this.#known === undefined) throw new MeridianError('cluster-unavailable');
     return this.#known.find(header, token);
+  }
+
+  /** Garbage with made-up keys must not become a stream of requests; a key that has just been published must be found. */
+  #mayReread(): boolean {
+    return this.#reading !== undefined || this.#rereads.take(this.#options.clock.now()) === 0;
   }
 
   #mayTry(cooldownMs: number): boolean {

@@ -57,6 +57,7 @@ test('nobody receives more streams at once than is allowed, and a further one co
     speakers.push({ ...speaker, producerId });
   }
   await eventually('two are received', () => viewer.client.all('consumer-opened').length === 2);
+  await eventually('all three are known', () => viewer.client.all('producer-opened').length === 3);
   const heard = new Set(viewer.client.all('consumer-opened').map(({ producerId }) => producerId));
   const third = speakers.find(({ producerId }) => !heard.has(producerId));
   const first = speakers.find(({ producerId }) => heard.has(producerId));

@@ -46,18 +46,34 @@ describe('the signing keys', () => {
     expect(state.reads).toBe(1);
   });
 
-  test('are read again for a key that is not known, but not more often than every cooldown', async () => {
+  test('that were published right after the keys were read are found at once', async () => {
+    const { state, add, sign, verify } = await service();
+    await verify(await sign('first'));
+    await add('second');
+
+    await verify(await sign('second'));
+
+    expect(state.reads).toBe(2);
+  });
+
+  test('are read again for keys that are not known a few times at once, then not more often than every cooldown', async () => {
     const { clock, state, add, sign, verify } = await service();
     await verify(await sign('first'));
     await add('second');
-    const token = await sign('second');
+    const made = await sign('second');
+    const [, payload, signature] = made.split('.');
+    const header = Buffer.from(JSON.stringify({ alg: 'EdDSA', kid: 'made-up' })).toString('base64url');
+    const unknown = [header, payload, signature].join('.');
 
-    await expect(verify(token)).rejects.toMatchObject({ code: 'ERR_JWKS_NO_MATCHING_KEY' });
-    await expect(verify(token)).rejects.toMatchObject({ code: 'ERR_JWKS_NO_MATCHING_KEY' });
-    expect(state.reads).toBe(1);
+    for (let tried = 0; tried < 10; tried += 1) {
+      await expect(verify(unknown)).rejects.toMatchObject({ code: 'ERR_JWKS_NO_MATCHING_KEY' });
+    }
+    expect(state.reads).toBe(1 + 3);
+
     await clock.pass(5_000);
-    await verify(token);
-    expect(state.reads).toBe(2);
+    await expect(verify(unknown)).rejects.toMatchObject({ code: 'ERR_JWKS_NO_MATCHING_KEY' });
+    await expect(verify(unknown)).rejects.toMatchObject({ code: 'ERR_JWKS_NO_MATCHING_KEY' });
+    expect(state.reads).toBe(1 + 3 + 1);
   });
 
   test('that were withdrawn are known no longer than their age allows', async () => {
