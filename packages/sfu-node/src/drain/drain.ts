@@ -38,6 +38,11 @@ const SPREAD_SHARE = 0.6;
 /** How often it looks whether there is somebody new to ask, and tells how far it is. Milliseconds. */
 const LOOK_EVERY_MS = 250;
 const LOG_EVERY_MS = 5_000;
+/**
+ * For so long no other node has to be there before nobody is waited for: when Redis comes back empty, the others need a
+ * heartbeat or two to be seen again. Milliseconds.
+ */
+const ALONE_FOR_MS = 3_000;
 
 /** From the first to the last who is asked, milliseconds. */
 export function spreadOf(plan: DrainPlan, guests: number, deadlineMs: number): number {
@@ -59,6 +64,8 @@ interface Running {
   cancelTimers: Cancel;
   /** Set while somebody waits to be asked. */
   nextAsk: Cancel | undefined;
+  /** No other node could take anybody from then on. */
+  aloneSinceMs: number | undefined;
   loggedAtMs: number;
   over: boolean;
   told: number;
@@ -117,6 +124,7 @@ export class Drain {
       forGood,
       cancelTimers: () => {},
       nextAsk: undefined,
+      aloneSinceMs: undefined,
       loggedAtMs: clock.now(),
       over: false,
       told: known?.told ?? 0,
@@ -191,7 +199,9 @@ export class Drain {
     }
     if (this.#elsewhere !== true) await this.#lookElsewhere();
     if (!this.#isRunning(running)) return;
-    if (this.#elsewhere === false) {
+    if (this.#elsewhere !== false) running.aloneSinceMs = undefined;
+    else running.aloneSinceMs ??= clock.now();
+    if (running.aloneSinceMs !== undefined && clock.now() - running.aloneSinceMs >= ALONE_FOR_MS) {
       log.warn({ left: guests().length }, 'no other node could take anybody: they are told to join again');
       this.#timeOver(running);
       return;

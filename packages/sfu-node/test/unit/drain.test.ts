@@ -134,15 +134,28 @@ describe('a drain', () => {
     expect(ann?.askedAt).toHaveLength(2);
   });
 
-  test('does not wait where nobody could go', async () => {
+  test('does not wait until the deadline where nobody could go', async () => {
     const { clock, here, drain } = world({ guests: 2, elsewhere: async () => false });
     drain.start({});
-    await clock.pass(0);
+    await clock.pass(2_900);
+    expect(here.map(({ endedAt }) => endedAt)).toEqual([undefined, undefined]);
+    await clock.pass(100);
     expect(here.map(({ askedAt, endedAt }) => [askedAt.length, endedAt])).toEqual([
-      [0, 0],
-      [0, 0],
+      [0, 3_000],
+      [0, 3_000],
     ]);
     expect(await drain.finished).toBeDefined();
+  });
+
+  test('cuts no call when the other nodes are not to be seen for a moment, as after Redis came back empty', async () => {
+    let seen = false;
+    const { clock, here, drain } = world({ guests: 1, elsewhere: async () => seen });
+    drain.start({ spreadMs: 0 });
+    await clock.pass(2_000);
+    seen = true;
+    await clock.pass(4_000);
+    expect(here[0]?.askedAt).toHaveLength(1);
+    expect(here[0]?.endedAt).toBeUndefined();
   });
 
   test('asks nobody while Redis is away, since nobody could move, and ends all the same', async () => {
