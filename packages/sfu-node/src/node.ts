@@ -158,6 +158,16 @@ export function createNode(options: NodeOptions): SfuNodeCore {
     },
     endLocal: ({ sessionId, epoch }, reason) => void ender.endSession(sessionId, epoch, reason, { stateKnows: true }),
     isLeaving: (roomId, { sessionId, epoch }) => ender.isLeaving(roomId, sessionId, epoch),
+    removeStray: (roomId, stray) => {
+      const isMedia = 'producerId' in stray;
+      const id = isMedia ? stray.producerId : stray.dataProducerId;
+      log.warn({ roomId, ...stray }, 'the room held something published here that is not there');
+      void chores.run(`producer:${id}`, () =>
+        isMedia
+          ? cluster.rooms.closeProducer(roomId, stray.producerId)
+          : cluster.rooms.closeDataProducer(roomId, stray.dataProducerId),
+      );
+    },
     removeGhost: (roomId, { sessionId, epoch }) => {
       if (ender.isLeaving(roomId, sessionId, epoch)) return;
       log.warn({ roomId, sessionId, epoch }, 'the room held a participant of this node that is not here');

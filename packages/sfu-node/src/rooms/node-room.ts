@@ -36,6 +36,8 @@ export interface NodeRoomHooks {
   isLeaving(roomId: RoomId, participant: Participant): boolean;
   /** The state holds a participant of this node whom nobody here knows. */
   removeGhost(roomId: RoomId, ghost: Participant): void;
+  /** The state holds something published by a member here that the member does not publish (any more). */
+  removeStray(roomId: RoomId, stray: { producerId: ProducerId } | { dataProducerId: DataProducerId }): void;
   changed(room: NodeRoom, change: RoomEvent): void;
   /** Nobody holds the room any more. */
   empty(room: NodeRoom): void;
@@ -310,6 +312,24 @@ export class NodeRoom implements RoomView {
     for (const one of snapshot.participants) {
       const known = this.#members.has(one.sessionId) || joining.has(one.sessionId);
       if (one.nodeId === this.#options.nodeId && !known) this.#options.hooks.removeGhost(this.roomId, one);
+    }
+    this.#removeStrays(snapshot);
+  }
+
+  /** Put back with what a member published in the moment before, and closed since: nobody else would ever close it. */
+  #removeStrays({ producers, dataProducers }: RoomSnapshot): void {
+    const { nodeId, hooks } = this.#options;
+    for (const { producerId, sessionId, nodeId: origin } of producers) {
+      const published = origin === nodeId ? this.#members.get(sessionId)?.published : undefined;
+      if (published !== undefined && published.producer(producerId) === undefined) {
+        hooks.removeStray(this.roomId, { producerId });
+      }
+    }
+    for (const { dataProducerId, sessionId, nodeId: origin } of dataProducers) {
+      const published = origin === nodeId ? this.#members.get(sessionId)?.published : undefined;
+      if (published !== undefined && published.dataProducer(dataProducerId) === undefined) {
+        hooks.removeStray(this.roomId, { dataProducerId });
+      }
     }
   }
 

@@ -13,7 +13,7 @@ import type { Clock } from '../clock.ts';
 import type { Logger } from '../logger.ts';
 import type { RelayManager } from '../relay/relay-manager.ts';
 import type { LocalParticipant } from './local-participant.ts';
-import { NodeRoom } from './node-room.ts';
+import { NodeRoom, type NodeRoomHooks } from './node-room.ts';
 
 export interface NodeRoomsOptions {
   readonly nodeId: NodeId;
@@ -30,6 +30,7 @@ export interface NodeRoomsOptions {
   readonly endLocal: (participant: Participant, reason: EndReason) => void;
   readonly isLeaving: (roomId: RoomId, participant: Participant) => boolean;
   readonly removeGhost: (roomId: RoomId, ghost: Participant) => void;
+  readonly removeStray: NodeRoomHooks['removeStray'];
 }
 
 /** The rooms in which this node has participants. */
@@ -67,7 +68,7 @@ export class NodeRooms {
     const known = this.#rooms.get(roomId);
     if (known !== undefined) return known;
     const { nodeId, state, clock, random, settleMs = 3_000, lingerMs } = this.#options;
-    const { endLocal, movedAway, cameBack, isLeaving, removeGhost } = this.#options;
+    const { endLocal, movedAway, cameBack, isLeaving, removeGhost, removeStray } = this.#options;
     const room = new NodeRoom({
       roomId,
       nodeId,
@@ -83,6 +84,7 @@ export class NodeRooms {
         cameBack,
         isLeaving,
         removeGhost,
+        removeStray,
         changed: (changedRoom, change) => this.#changed(changedRoom, change),
         empty: (emptyRoom) => this.#forget(emptyRoom),
       },

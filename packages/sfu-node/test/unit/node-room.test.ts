@@ -49,6 +49,7 @@ async function annAndBob() {
     dataProducers: [],
   };
   const clock = new FakeClock();
+  const strays: object[] = [];
   const room = new NodeRoom({
     roomId: ROOM,
     nodeId: NODE,
@@ -62,6 +63,7 @@ async function annAndBob() {
       cameBack: () => {},
       isLeaving: () => false,
       removeGhost: () => {},
+      removeStray: (_room, stray) => strays.push(stray),
       changed: () => {},
       empty: () => {},
     },
@@ -108,6 +110,8 @@ async function annAndBob() {
       await eventually('the room was read again', () => expect(room.revision).toBe(inRedis.revision));
     },
     bob,
+    mic,
+    strays,
   };
 }
 
@@ -144,5 +148,17 @@ describe('a room that is read again', () => {
     await readAgain({ participants: [moved, bob], producers: [] });
 
     expect(room.producers.map((one) => one.producerId)).toEqual(['mic']);
+  });
+
+  test('has what nobody publishes any more taken out of the state, and nothing else', async () => {
+    const { ann, bob, mic, strays, readAgain } = await annAndBob();
+
+    // It was put back by a restoration that had begun before it was closed.
+    await readAgain({
+      participants: [ann, bob],
+      producers: [mic, producer('closed', 'ann'), producer('elsewhere', 'ann', 'fra-1')],
+    });
+
+    expect(strays).toEqual([{ producerId: 'closed' }]);
   });
 });
