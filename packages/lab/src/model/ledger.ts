@@ -138,7 +138,8 @@ export class Ledger {
   /** Something happened to the person: to whichever of its pages. */
   excuse(tab: Tab, excuse: Excuse): void {
     for (const client of [...tab.older, ...(tab.client ? [tab.client] : [])]) {
-      if (client.open) client.excuses.add(excuse);
+      // Also one whose connection broke: its participant is still there.
+      if (client.open || client.cutAtMs !== undefined) client.excuses.add(excuse);
     }
   }
 
