@@ -158,6 +158,12 @@ export function createNode(options: NodeOptions): SfuNodeCore {
     },
     endLocal: ({ sessionId, epoch }, reason) => void ender.endSession(sessionId, epoch, reason, { stateKnows: true }),
     isLeaving: (roomId, { sessionId, epoch }) => ender.isLeaving(roomId, sessionId, epoch),
+    goneMeanwhile: (roomId, { sessionId, epoch }) => {
+      // A newer page of the session is about to take the place; what becomes of it is on its way already.
+      const { state } = sessions.find(sessionId) ?? {};
+      if (state !== undefined && 'lease' in state && state.lease.epoch > epoch) return;
+      void ender.leaveRoom(roomId, sessionId, epoch, 'connection-lost');
+    },
     removeStray: (roomId, stray) => {
       const isMedia = 'producerId' in stray;
       const id = isMedia ? stray.producerId : stray.dataProducerId;

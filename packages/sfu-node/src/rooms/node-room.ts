@@ -36,6 +36,8 @@ export interface NodeRoomHooks {
   isLeaving(roomId: RoomId, participant: Participant): boolean;
   /** The state holds a participant of this node whom nobody here knows. */
   removeGhost(roomId: RoomId, ghost: Participant): void;
+  /** A member left while it was put back: it may have been put back for good. */
+  goneMeanwhile(roomId: RoomId, member: Participant): void;
   /** The state holds something published by a member here that the member does not publish (any more). */
   removeStray(roomId: RoomId, stray: { producerId: ProducerId } | { dataProducerId: DataProducerId }): void;
   changed(room: NodeRoom, change: RoomEvent): void;
@@ -250,13 +252,36 @@ export class NodeRoom implements RoomView {
     this.#options.hooks.empty(this);
   }
 
-  #restoreOwn(): Promise<RoomSnapshot> {
-    const members = this.members;
-    return this.#options.state.restore(this.roomId, this.#options.nodeId, {
-      participants: members.map((member) => member.self),
-      producers: members.flatMap((member) => [...member.published.producers]),
-      dataProducers: members.flatMap((member) => [...member.published.dataProducers]),
-    });
+  async #restoreOwn(): Promise<RoomSnapshot> {
+    const { hooks, state, nodeId } = this.#options;
+    const members = this.members.map((member) => ({
+      member,
+      self: member.self,
+      producers: [...member.published.producers],
+      dataProducers: [...member.published.dataProducers],
+    }));
+    try {
+      return await state.restore(this.roomId, nodeId, {
+        participants: members.map(({ self }) => self),
+        producers: members.flatMap(({ producers }) => producers),
+        dataProducers: members.flatMap(({ dataProducers }) => dataProducers),
+      });
+    } finally {
+      // Whatever ended while that was on its way may have been taken out of the state before it was put back.
+      for (const { member, self, producers, dataProducers } of members) {
+        if (this.#members.get(self.sessionId) !== member) {
+          hooks.goneMeanwhile(this.roomId, self);
+          continue;
+        }
+        const { published } = member;
+        for (const { producerId } of producers) {
+          if (published.producer(producerId) === undefined) hooks.removeStray(this.roomId, { producerId });
+        }
+        for (const { dataProducerId } of dataProducers) {
+          if (published.dataProducer(dataProducerId) === undefined) hooks.removeStray(this.roomId, { dataProducerId });
+        }
+      }
+    }
   }
 
   /** Reads the state again, until it was read well. Single flight. */

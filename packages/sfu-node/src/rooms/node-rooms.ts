@@ -31,6 +31,7 @@ export interface NodeRoomsOptions {
   readonly isLeaving: (roomId: RoomId, participant: Participant) => boolean;
   readonly removeGhost: (roomId: RoomId, ghost: Participant) => void;
   readonly removeStray: NodeRoomHooks['removeStray'];
+  readonly goneMeanwhile: NodeRoomHooks['goneMeanwhile'];
 }
 
 /** The rooms in which this node has participants. */
@@ -68,7 +69,7 @@ export class NodeRooms {
     const known = this.#rooms.get(roomId);
     if (known !== undefined) return known;
     const { nodeId, state, clock, random, settleMs = 3_000, lingerMs } = this.#options;
-    const { endLocal, movedAway, cameBack, isLeaving, removeGhost, removeStray } = this.#options;
+    const { endLocal, movedAway, cameBack, isLeaving, removeGhost, removeStray, goneMeanwhile } = this.#options;
     const room = new NodeRoom({
       roomId,
       nodeId,
@@ -85,6 +86,7 @@ export class NodeRooms {
         isLeaving,
         removeGhost,
         removeStray,
+        goneMeanwhile,
         changed: (changedRoom, change) => this.#changed(changedRoom, change),
         empty: (emptyRoom) => this.#forget(emptyRoom),
       },

@@ -16,7 +16,7 @@ const notAsked = (): never => {
   throw new Error('this is not asked for here');
 };
 
-function stateThatShows(snapshot: () => RoomSnapshot): RoomState {
+function stateThatShows(snapshot: () => RoomSnapshot, restore: RoomState['restore']): RoomState {
   return {
     snapshot: async () => snapshot(),
     admit: notAsked,
@@ -34,7 +34,7 @@ function stateThatShows(snapshot: () => RoomSnapshot): RoomState {
     expel: notAsked,
     readmit: notAsked,
     reopen: notAsked,
-    restore: notAsked,
+    restore,
   };
 }
 
@@ -50,10 +50,15 @@ async function annAndBob() {
   };
   const clock = new FakeClock();
   const strays: object[] = [];
+  const gone: string[] = [];
+  const restored = Promise.withResolvers<RoomSnapshot>();
   const room = new NodeRoom({
     roomId: ROOM,
     nodeId: NODE,
-    state: stateThatShows(() => inRedis),
+    state: stateThatShows(
+      () => inRedis,
+      () => restored.promise,
+    ),
     clock,
     random: () => 0.5,
     log,
@@ -64,6 +69,7 @@ async function annAndBob() {
       isLeaving: () => false,
       removeGhost: () => {},
       removeStray: (_room, stray) => strays.push(stray),
+      goneMeanwhile: (_room, { sessionId }) => gone.push(sessionId),
       changed: () => {},
       empty: () => {},
     },
@@ -97,8 +103,9 @@ async function annAndBob() {
   };
   room.confirmed(inRedis);
   const toldToBob: NotificationName[] = [];
-  (await enter(ann, [])).published.addProducer(mic);
-  await enter(bob, toldToBob);
+  const annHere = await enter(ann, []);
+  annHere.published.addProducer(mic);
+  const bobHere = await enter(bob, toldToBob);
   return {
     room,
     ann,
@@ -112,6 +119,11 @@ async function annAndBob() {
     bob,
     mic,
     strays,
+    gone,
+    annHere,
+    bobHere,
+    /** What was being put back is in the state. */
+    restoredNow: () => restored.resolve(inRedis),
   };
 }
 
@@ -160,5 +172,31 @@ describe('a room that is read again', () => {
     });
 
     expect(strays).toEqual([{ producerId: 'closed' }]);
+  });
+});
+
+describe('a room that is put back', () => {
+  test('has what ended while that was on its way taken out again', async () => {
+    // Given a node that puts its people back
+    const { room, annHere, bobHere, strays, gone, restoredNow } = await annAndBob();
+    const restoring = room.restore();
+
+    // When one of them leaves and another one stops sending before Redis has done it
+    bobHere.close();
+    for (const { producerId } of annHere.published.producers) annHere.published.removeProducer(producerId);
+    restoredNow();
+    await restoring;
+
+    // Then neither stays in the state
+    expect(gone).toEqual(['bob']);
+    expect(strays).toContainEqual({ producerId: 'mic' });
+  });
+
+  test('takes nobody out when all are still there', async () => {
+    const { room, strays, gone, restoredNow } = await annAndBob();
+    const restoring = room.restore();
+    restoredNow();
+    await restoring;
+    expect([...gone, ...strays]).toEqual([]);
   });
 });
