@@ -31,8 +31,10 @@ export interface DrainPlan {
   readonly spreadMs?: number | undefined;
 }
 
-/** Moves take a moment each, and every one is a burst of work for a new node: so far apart are they. Milliseconds. */
-const APART_MS = 50;
+/**
+ * Every move is a burst of work for a new node and for everybody who sees it; where there are few there is time for each. Milliseconds.
+ */
+const APART_MS = 700;
 /** Whoever is asked last must have time to move. */
 const SPREAD_SHARE = 0.6;
 /** How often it looks whether there is somebody new to ask, and tells how far it is. Milliseconds. */

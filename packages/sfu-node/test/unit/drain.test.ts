@@ -74,7 +74,7 @@ describe('a drain', () => {
   });
 
   test('leaves time to move for who is asked last, and asks more people in more time', () => {
-    expect(spreadOf({}, 10, 30_000)).toBe(500);
+    expect(spreadOf({}, 10, 30_000)).toBe(7_000);
     expect(spreadOf({}, 1_000, 30_000)).toBe(18_000);
     expect(spreadOf({ spreadMs: 60_000 }, 10, 30_000)).toBe(18_000);
   });

@@ -74,7 +74,7 @@ export const drain: Fault = {
     const asker = await call.stage.state.inbox(NodeId.parse('lab-drain'));
     try {
       const faultMs = nowMs();
-      await asker.request(nodeId, 'node.drain', { action: 'start', deadlineMs: 30_000, spreadMs: 0 });
+      await asker.request(nodeId, 'node.drain', { action: 'start', deadlineMs: 30_000 });
       const checks = [
         await check('everybody has moved', () =>
           eventually('everybody has moved', async () => (await call.namesOn(nodeId)).length === 0, {
