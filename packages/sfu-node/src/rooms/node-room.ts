@@ -254,33 +254,20 @@ export class NodeRoom implements RoomView {
 
   async #restoreOwn(): Promise<RoomSnapshot> {
     const { hooks, state, nodeId } = this.#options;
-    const members = this.members.map((member) => ({
-      member,
-      self: member.self,
-      producers: [...member.published.producers],
-      dataProducers: [...member.published.dataProducers],
-    }));
+    const members = this.members.map((member) => ({ member, self: member.self }));
+    const own = {
+      participants: members.map(({ self }) => self),
+      producers: members.flatMap(({ member }) => [...member.published.producers]),
+      dataProducers: members.flatMap(({ member }) => [...member.published.dataProducers]),
+    };
     try {
-      return await state.restore(this.roomId, nodeId, {
-        participants: members.map(({ self }) => self),
-        producers: members.flatMap(({ producers }) => producers),
-        dataProducers: members.flatMap(({ dataProducers }) => dataProducers),
-      });
+      return await state.restore(this.roomId, nodeId, own);
     } finally {
       // Whatever ended while that was on its way may have been taken out of the state before it was put back.
-      for (const { member, self, producers, dataProducers } of members) {
-        if (this.#members.get(self.sessionId) !== member) {
-          hooks.goneMeanwhile(this.roomId, self);
-          continue;
-        }
-        const { published } = member;
-        for (const { producerId } of producers) {
-          if (published.producer(producerId) === undefined) hooks.removeStray(this.roomId, { producerId });
-        }
-        for (const { dataProducerId } of dataProducers) {
-          if (published.dataProducer(dataProducerId) === undefined) hooks.removeStray(this.roomId, { dataProducerId });
-        }
+      for (const { member, self } of members) {
+        if (this.#members.get(self.sessionId) !== member) hooks.goneMeanwhile(this.roomId, self);
       }
+      this.#removeStrays(own);
     }
   }
 
@@ -342,7 +329,7 @@ export class NodeRoom implements RoomView {
   }
 
   /** Put back with what a member published in the moment before, and closed since: nobody else would ever close it. */
-  #removeStrays({ producers, dataProducers }: RoomSnapshot): void {
+  #removeStrays({ producers, dataProducers }: Pick<RoomSnapshot, 'producers' | 'dataProducers'>): void {
     const { nodeId, hooks } = this.#options;
     for (const { producerId, sessionId, nodeId: origin } of producers) {
       const published = origin === nodeId ? this.#members.get(sessionId)?.published : undefined;
