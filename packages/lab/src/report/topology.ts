@@ -1,11 +1,10 @@
 import type { Evaluation } from '../analysis/experiment.ts';
 import type { RecordedRun } from '../experiment/record/run.ts';
 import type { Header } from '../experiment/record/schema.ts';
+import { meanLoss } from '../wan/model/settings.ts';
 import { colourOf, type Picture } from './chart.ts';
 import { layOut, type Point } from './layout.ts';
 import { measuredWays, type Way } from './measured-ways.ts';
-
-type LinkSettings = Header['links'][string];
 
 /** What a path does to packets, summed over its links. */
 export interface PathSettings {
@@ -22,18 +21,10 @@ export function pathSettings(names: readonly string[], links: Header['links']): 
   const rates = hops.flatMap(({ rateBps }) => rateBps ?? []);
   return {
     delayMs: hops.reduce((sum, { delayMs }) => sum + (delayMs ?? 0), 0),
-    lossRatio: 1 - hops.reduce((kept, link) => kept * (1 - meanLoss(link)), 1),
+    lossRatio: 1 - hops.reduce((kept, link) => kept * (1 - meanLoss(link.loss ?? null)), 1),
     jitterMs: Math.sqrt(hops.reduce((sum, { jitter }) => sum + (jitter?.sdMs ?? 0) ** 2, 0)),
     rateBps: rates.length === 0 ? null : Math.min(...rates),
   };
-}
-
-function meanLoss({ loss }: LinkSettings): number {
-  if (loss === null || loss === undefined) return 0;
-  if (loss.kind === 'independent') return loss.ratio;
-  const { goodToBad, badToGood, lossInGood, lossInBad } = loss;
-  const bad = goodToBad / (goodToBad + badToGood);
-  return (1 - bad) * lossInGood + bad * lossInBad;
 }
 
 const rounded = (value: number): string => value.toFixed(value < 10 ? 1 : 0).replace(/\.0$/, '');
