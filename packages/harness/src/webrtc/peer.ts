@@ -31,8 +31,9 @@ export async function openSendingPeer(options: {
   connect: ConnectServer;
 }): Promise<SendingPeer> {
   const peer = newPeer(options.transport);
+  const tracks = new Map<string, Track>();
   try {
-    const tracks = new Map(options.sections.map((section) => [section.mid, peer.addTrack(sending(section))]));
+    for (const section of options.sections) tracks.set(section.mid, releasable(peer.addTrack(sending(section))));
     const offer = localDescription(peer, 'offer');
     await options.connect({ role: 'client', fingerprints: [fingerprintOf(await offer)] });
     const { transport, sections } = options;
@@ -49,10 +50,10 @@ export async function openSendingPeer(options: {
         return track.isOpen() && track.sendMessageBinary(packet);
       },
       onRtcp: (mid, listener) => trackOf(tracks, mid).onMessage(listener),
-      close: () => peer.close(),
+      close: () => closeAll(peer, tracks),
     };
   } catch (error) {
-    peer.close();
+    closeAll(peer, tracks);
     throw error;
   }
 }
@@ -72,7 +73,7 @@ export async function openReceivingPeer(options: {
       const session = new RtcpReceivingSession();
       handlers.push(session);
       track.setMediaHandler(session);
-      tracks.set(track.mid(), track);
+      tracks.set(track.mid(), releasable(track));
     });
     const { transport } = options;
     const sections = [...options.sections];
@@ -95,12 +96,12 @@ export async function openReceivingPeer(options: {
         await negotiate();
       },
       close: () => {
-        peer.close();
+        closeAll(peer, tracks);
         handlers.length = 0;
       },
     };
   } catch (error) {
-    peer.close();
+    closeAll(peer, tracks);
     throw error;
   }
 }
@@ -110,12 +111,30 @@ let peers = 0;
 /** For a server on this machine's loopback address it stays on that one too: no other interface is tried. */
 function newPeer({ iceCandidates }: ServerTransport): PeerConnection {
   const loopback = iceCandidates.every(({ address }) => address.startsWith('127.'));
-  return new PeerConnection(`peer-${++peers}`, {
+  const peer = new PeerConnection(`peer-${++peers}`, {
     iceServers: [],
     ...(loopback ? { bindAddress: '127.0.0.1' } : {}),
     disableAutoNegotiation: true,
     forceMediaTransport: true,
   });
+  // See `releasable`.
+  peer.onStateChange(() => {});
+  return peer;
+}
+
+/**
+ * The binding gives every track and every connection a listener for its end and lets go of it only when that listener was
+ * replaced: until then it is held, and keeps the process from ending.
+ */
+function releasable(track: Track): Track {
+  track.onClosed(() => {});
+  return track;
+}
+
+/** Tracks are not closed with their connection: their other listeners would stay. */
+function closeAll(peer: PeerConnection, tracks: ReadonlyMap<string, Track>): void {
+  for (const track of tracks.values()) track.close();
+  peer.close();
 }
 
 function sending({ mid, kind, codec, payloadType, ssrc }: MediaSection): Audio | Video {
