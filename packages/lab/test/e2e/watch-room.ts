@@ -27,6 +27,18 @@ const EVENTS = [
 ] as const;
 export type Watched = (typeof EVENTS)[number];
 
+/** What nobody may see of somebody whose connection or network was lost for a moment. */
+export const FLICKER = [
+  'participant-joined',
+  'participant-left',
+  'producer-opened',
+  'producer-closed',
+  'producer-replaced',
+  'track-added',
+  'track-removed',
+  'track-replaced',
+] as const;
+
 /** Notes the events of the page's room from now on; a watch before this one is forgotten. */
 export async function watchRoom(person: Person): Promise<void> {
   await person.page.evaluate((events) => {
