@@ -52,8 +52,16 @@ function columns(options: {
   ];
 }
 
-/** Says which half is missing. */
+const isDown = ({ puller }: RelayLink): boolean => puller?.down === true;
+
+/** Says which half is missing, and whether the puller gets nothing through it although the origin sends. */
 function stateOf(link: RelayLink): string {
+  const held = halvesOf(link);
+  if (!isDown(link)) return held;
+  return link.state === 'whole' ? 'down: nothing comes through' : `${held}, nothing comes through`;
+}
+
+function halvesOf(link: RelayLink): string {
   const missing = link.origin === null ? link.originNodeId : link.pullerNodeId;
   switch (link.state) {
     case 'whole':
@@ -69,9 +77,10 @@ export function relayTable(
   links: readonly RelayLink[],
   options: { nowMs: number; nameOf?: (roomId: RoomId) => RoomSlug | undefined },
 ): string {
-  return links.length === 0
-    ? 'no relay links'
-    : `${table(columns(options), links)}\n\n${count(links.length, 'relay link')}`;
+  if (links.length === 0) return 'no relay links';
+  const down = links.filter(isDown).length;
+  const sum = `${count(links.length, 'relay link')}${down === 0 ? '' : `, ${down} down`}`;
+  return `${table(columns(options), links)}\n\n${sum}`;
 }
 
 /** One line for each node whose links are missing. */

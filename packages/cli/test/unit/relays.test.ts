@@ -109,6 +109,15 @@ describe('the table of relay links', () => {
     expect(relayTable(links, { nowMs: NOW })).toContain('half: ap-1 does not hold it');
   });
 
+  it('says through which nothing comes, as its puller tells it', () => {
+    const origin = { nodeId: node('eu-1'), links: [aHalf('origin', ends)] };
+    const puller = { nodeId: node('ap-1'), links: [aHalf('puller', { ...ends, down: true })] };
+    const whole = relayTable(joinHalves([origin, puller]), { nowMs: NOW });
+    expect(whole).toContain('down: nothing comes through');
+    expect(whole.split('\n').at(-1)).toBe('1 relay link, 1 down');
+    expect(relayTable(joinHalves([puller]), { nowMs: NOW })).toContain('half: eu-1 did not say, nothing comes through');
+  });
+
   it('says when there are none, and which nodes did not answer', () => {
     expect(relayTable([], { nowMs: NOW })).toBe('no relay links');
     const line = { nodeId: node('ap-1'), code: 'deadline-exceeded', message: 'too late\u001b[0m' } as const;
