@@ -347,8 +347,17 @@ export class Upkeep {
     this.#stopTrying();
     this.#state = { name: 'connected', attachment };
     this.#wake();
-    if (attachment.isConnecting) attachment.restartIce();
+    void this.#mindNetwork(attachment);
     host.onResumed(context.runtime.now() - sinceMs);
+  }
+
+  /**
+   * The WebSocket may have been lost with its network, of which not every browser says a word: media that is silent then gets
+   * another way at once, and not only when the browser has given the old one up. Never throws.
+   */
+  async #mindNetwork(attachment: Attachment): Promise<void> {
+    const isSilent = attachment.isConnecting || !(await attachment.mediaLives());
+    if (isSilent && this.#state.name === 'connected' && this.current === attachment) attachment.restartIce();
   }
 
   #troubleSinceMs(): number {

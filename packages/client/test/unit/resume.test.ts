@@ -343,4 +343,19 @@ describe('a network that has changed', () => {
     await stage.runtime.advance(30_000);
     expect(room.phase).toEqual({ name: 'connected' });
   });
+
+  it('without a word of the browser took the WebSocket with it: silent media gets another way when that is back', async () => {
+    media.lives = false;
+    stage.cluster.connection.end(1006);
+    await stage.runtime.advance(500);
+    expect(stage.valuesOf('resumed')).toHaveLength(1);
+    expect(stage.cluster.connection.of('restart-ice')).toHaveLength(2);
+  });
+
+  it('is not suspected while media comes in', async () => {
+    stage.cluster.connection.end(1006);
+    await stage.runtime.advance(1_000);
+    expect(stage.valuesOf('resumed')).toHaveLength(1);
+    expect(stage.cluster.connection.of('restart-ice')).toEqual([]);
+  });
 });

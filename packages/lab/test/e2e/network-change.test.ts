@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { detourScript } from '../../src/browser/detour.ts';
 import { Person } from '../../src/index.ts';
+import { CuttableWay } from './cuttable.ts';
 import { framesRise, openStage, type Stage, showsExactly } from './support.ts';
 import { UdpWay } from './udp-way.ts';
 import { FLICKER, heard, openTransports, producersOf, watchRoom } from './watch-room.ts';
@@ -19,12 +20,17 @@ const STATES = `(() => {
 })()`;
 
 let stage: Stage;
+/** To each node: for media, and for the WebSocket. */
 const ways = new Map<string, UdpWay>();
+const lines = new Map<string, CuttableWay>();
 const contexts: { close(): Promise<void> }[] = [];
 
 beforeAll(async () => {
   stage = await openStage({ fps: 15 });
-  for (const [nodeId, { rtcPort }] of stage.cluster.nodes) ways.set(nodeId, await UdpWay.open(rtcPort));
+  for (const [nodeId, { rtcPort, httpPort }] of stage.cluster.nodes) {
+    ways.set(nodeId, await UdpWay.open(rtcPort));
+    lines.set(nodeId, await CuttableWay.open(httpPort));
+  }
 });
 afterEach(async () => {
   await Promise.all(contexts.splice(0).map((one) => one.close()));
@@ -32,19 +38,21 @@ afterEach(async () => {
 });
 afterAll(async () => {
   await stage?.close();
-  for (const way of ways.values()) await way.close();
+  for (const way of [...ways.values(), ...lines.values()]) await way.close();
 });
 
-/** Somebody whose media passes a translator of addresses. */
+/** Somebody whose media passes a translator of addresses, and whose WebSocket can be cut. */
 async function behindTranslator(room: string, name: string, region: string): Promise<Person> {
   const context = await stage.browser.newContext({
     viewport: { width: 1_280, height: 800 },
     permissions: ['camera', 'microphone'],
   });
   contexts.push(context);
-  const udp = [...stage.cluster.nodes].map(([nodeId, { rtcPort }]) => [rtcPort, ways.get(nodeId)?.port ?? 0]);
+  const nodes = [...stage.cluster.nodes];
+  const udp = nodes.map(([nodeId, { rtcPort }]) => [rtcPort, ways.get(nodeId)?.port ?? 0]);
+  const tcp = nodes.map(([nodeId, { httpPort }]) => [httpPort, lines.get(nodeId)?.port ?? 0]);
   await context.addInitScript(STATES);
-  await context.addInitScript(detourScript({ tcp: {}, udp: Object.fromEntries(udp) }));
+  await context.addInitScript(detourScript({ tcp: Object.fromEntries(tcp), udp: Object.fromEntries(udp) }));
   const person = await Person.inContext(context, { url: stage.cluster.url, room, name, region }, { autojoin: true });
   await person.waitUntilJoined();
   return person;
@@ -83,7 +91,29 @@ describe('somebody whose network becomes another one', () => {
     await showsExactly(anna, ['Anna', 'Binh']);
   });
 
-  it('without a word of the browser has media again, too: the silence is noticed', async () => {
+  it('without a word of the browser: the WebSocket goes with it, and its resume finds the media silent', async () => {
+    const room = await stage.room();
+    const anna = await stage.join({ room, name: 'Anna', region: 'eu-west' });
+    const binh = await behindTranslator(room, 'Binh', 'ap-southeast');
+    await framesRise(anna, 'Binh', 10);
+    await framesRise(binh, 'Anna', 10);
+    const before = await producersOf(anna, 'Binh');
+    const nodeId = (await binh.tileOf('Binh'))?.nodeId ?? '';
+    for (const person of [anna, binh]) await watchRoom(person);
+    const known = (await states(binh)).length;
+
+    expect(ways.get(nodeId)?.lose()).toBeGreaterThan(0);
+    expect(lines.get(nodeId)?.cut()).toBeGreaterThan(0);
+
+    await framesRise(binh, 'Anna', 15);
+    await framesRise(anna, 'Binh', 15);
+    expect(await heard(binh, 'resumed')).toHaveLength(1);
+    expect((await states(binh)).slice(known).filter((one) => one === 'disconnected' || one === 'failed')).toEqual([]);
+    expect(await producersOf(anna, 'Binh')).toEqual(before);
+    expect(await heard(anna, ...FLICKER)).toEqual([]);
+  });
+
+  it('without a word of anybody has media again, too: the browser notices the silence', async () => {
     const room = await stage.room();
     const anna = await stage.join({ room, name: 'Anna', region: 'eu-west' });
     const binh = await behindTranslator(room, 'Binh', 'ap-southeast');
