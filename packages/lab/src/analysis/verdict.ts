@@ -109,7 +109,10 @@ function sentenceOf({ effect, judged, finding }: Judgement): string {
   const { title, unit, digits, matters } = judged;
   // Nothing is below zero that is shown as zero.
   const amount = (value: number) =>
-    `${value.toFixed(digits).replace(/^-(?=[0.]*$)/, '')}${unit === '' ? '' : ` ${unit}`}`;
+    `${value
+      .toFixed(digits)
+      .replace(/^-(?=[0.]*$)/, '')
+      .replace('-', '−')}${unit === '' ? '' : ` ${unit}`}`;
   const what = title.charAt(0).toUpperCase() + title.slice(1);
   const { jointInterval: interval, difference } = effect;
   if (interval === undefined) return `${what}: too few blocks (${effect.blocks}).`;

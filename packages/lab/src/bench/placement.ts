@@ -8,7 +8,8 @@ import {
   selectNode,
 } from '@meridian/placement';
 import { type Coordinates, NodeId, type NodeView, Region } from '@meridian/protocol';
-import { type BenchResult, quantile } from './result.ts';
+import { quantile } from '../analysis/quantile.ts';
+import type { BenchResult } from './result.ts';
 
 const CLIENTS = 10_000;
 const NODES = 1_000;

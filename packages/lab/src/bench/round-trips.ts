@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { eventually } from '@meridian/harness';
 import type { Browser } from 'playwright-core';
+import { median } from '../analysis/quantile.ts';
 import { launchChromium } from '../browser/chromium.ts';
 import { detourScript } from '../browser/detour.ts';
 import { Person } from '../browser/person.ts';
@@ -11,7 +12,7 @@ import { createRoom } from '../light/api.ts';
 import { LocalCluster } from '../local-cluster/index.ts';
 import { LOCAL_REGIONS } from '../local-cluster/regions.ts';
 import { delayTcp, delayUdp } from '../wan/delay-proxy.ts';
-import { type BenchResult, median } from './result.ts';
+import type { BenchResult } from './result.ts';
 
 /** Added to every round trip between the joining browser and the cluster, milliseconds. */
 const DELAYS_MS = [0, 150, 300];

@@ -216,10 +216,10 @@ async function measure(scenario: Scenario, values: Values): Promise<Evaluation |
       console.error('no run can be used; see the reasons above');
       return undefined;
     }
-    const { evaluation, html, markdown } = await writeReport(dir, { reference: values.reference });
+    const { evaluation, reports } = await writeReport(dir, { reference: values.reference });
     for (const { verdict } of evaluation.comparisons)
       console.log([verdict.headline, ...verdict.sentences].join('\n  '));
-    console.log(`${html}\n${markdown}`);
+    console.log(reports.join('\n'));
     return evaluation;
   } finally {
     // Of one that nothing was recorded into.

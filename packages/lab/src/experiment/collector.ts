@@ -29,6 +29,8 @@ export class Collector {
   readonly #figures: NodeFigures;
   readonly #offsets = new Map<string, number>();
   readonly #visible = new Set<string>();
+  /** Time of each client's latest reading of getStats, ms of the run. */
+  readonly #read = new Map<string, number>();
   readonly #originMs: number;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #round = 0;
@@ -49,6 +51,11 @@ export class Collector {
   /** Clients that have shown a frame of everybody who sends any. */
   get visible(): ReadonlySet<string> {
     return this.#visible;
+  }
+
+  /** Whether every client has told a reading of getStats from this time of the run or later. */
+  hasReadSince(atMs: number): boolean {
+    return [...this.#options.pages.keys()].every((client) => (this.#read.get(client) ?? 0) >= atMs);
   }
 
   /** What made collecting fail, if something did. */
@@ -128,6 +135,8 @@ export class Collector {
       const news = await page.news();
       const toRunMs = (pageMs: number) => pageMs - (this.#offsets.get(client) ?? 0) - this.#originMs;
       for (const line of this.#matcher.take(client, news, toRunMs)) this.#write(line);
+      const latest = news.stats.at(-1);
+      if (latest !== undefined) this.#read.set(client, toRunMs(latest.atMs));
       for (const { atMs, nodeId, stats } of news.node) {
         const nameOf = (id: string) => stage.nodeName(id);
         writer.write(nodeStats(client, nameOf, nodeId, toRunMs(atMs), SessionStats.parse(stats)));

@@ -17,6 +17,8 @@ import type { LabClient, RunRoom, Stage } from './world/stage.ts';
 
 /** Everybody has to see everybody within this time, ms; longer than a join over the worst line takes. */
 const VISIBLE_WITHIN_MS = 60_000;
+/** Pages read their counters once a second, later on a busy machine. */
+const LAST_READING_WITHIN_MS = 4_000;
 /** Seconds between two frames whose picture is compared, and how many at most of each stream. */
 const PICTURE_EVERY_S = 2;
 const MOST_PICTURES = 12;
@@ -131,8 +133,15 @@ async function play(run: Play): Promise<Pick<End, 'outcome' | 'reason'>> {
       writer.write({ type: 'mark', atMs: nowMs(), what: 'measuring' });
       onProgress('measuring', scenario.lengthS);
       const interrupted = await pause(scenario.lengthS * 1_000, false, { signal }).catch(() => true);
-      writer.write({ type: 'mark', atMs: nowMs(), what: 'measured' });
+      const measuredMs = nowMs();
+      writer.write({ type: 'mark', atMs: measuredMs, what: 'measured' });
       await collector.look();
+      // Counters are read once a second: without a reading after it, what came at the end of the measured time would be missing. A client
+      // that is out of the call has none.
+      await eventually('readings after the measured time', () => collector.hasReadSince(measuredMs), {
+        withinMs: LAST_READING_WITHIN_MS,
+        everyMs: 100,
+      }).catch(() => {});
       // Frames on their way still belong to the measured time: the next news have them.
       await collector.readClocks();
       await collector.finish();

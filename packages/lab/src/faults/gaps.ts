@@ -78,9 +78,3 @@ function outageOf(gaps: readonly Gap[], { faultMs }: Window): Outage {
     usualGapMs: Math.max(0, ...before.map(length)),
   };
 }
-
-/** Nearest-rank quantile (0 to 1) of figures; NaN of none. */
-export function quantile(figures: readonly number[], share: number): number {
-  const sorted = [...figures].sort((a, b) => a - b);
-  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
-}

@@ -1,5 +1,5 @@
+import { quantile } from '../analysis/quantile.ts';
 import type { Check, Fault } from './fault.ts';
-import { quantile } from './gaps.ts';
 import type { Direction, RunResult, Told } from './run.ts';
 import type { SeriesResult } from './series.ts';
 

@@ -26,6 +26,8 @@ export function draw(
   try {
     chart.setOption({
       animation: false,
+      // A file of its own, too: shown on a dark page its black letters would be gone.
+      backgroundColor: '#fff',
       textStyle: { fontFamily: FONT, fontSize: 12 },
       color: [...COLOURS],
       ...option,
@@ -42,5 +44,19 @@ export const axisName = (name: string) => ({
   nameGap: 32,
   nameTextStyle: { color: '#444' },
 });
+
+/**
+ * Breaks a title between words. Done here since a chart that is drawn without a browser only guesses how wide letters are, and what
+ * it guessed too narrow is cut off.
+ */
+export function broken(text: string, most = 26): string {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + word.length <= most) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines.join('\n');
+}
 
 export const GRID = { left: 62, right: 24, top: 40, bottom: 52 } as const;

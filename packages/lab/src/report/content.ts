@@ -1,11 +1,14 @@
 import type { Evaluation } from '../analysis/experiment.ts';
+import { METRICS } from '../analysis/metrics.ts';
+import { mean, median } from '../analysis/quantile.ts';
+import { armsOf, latencies } from './arm-runs.ts';
 import type { Picture } from './chart.ts';
 
 export interface ReportInput {
   readonly evaluation: Evaluation;
   readonly pictures: readonly Picture[];
-  /** Folder of the recordings, as seen from the report. */
-  readonly raw: string;
+  /** Folder of the recordings, as seen from the report; undefined where they are not kept with it. */
+  readonly raw: string | undefined;
   readonly files: readonly string[];
 }
 
@@ -32,13 +35,22 @@ export function provenance({ evaluation, files, raw }: ReportInput): [string, st
               .join(', '),
           ],
         ] satisfies [string, string][])),
-    ['Raw data', `${files.length} files of JSON lines ${raw === '.' ? 'beside this page' : `in ${raw}`}`],
+    ['Raw data', `${files.length} recordings (JSON lines) ${whereIs(raw)}; figures of every run: ${FIGURES_FILE}`],
     [
       'Again',
-      `pnpm lab run packages/lab/scenarios/${scenario.name}.yaml${header?.real === undefined ? '' : ` --cluster ${header.real.url}`}`,
+      `pnpm lab run packages/lab/scenarios/${scenario.name}.yaml --repeats ${blocks.length} --warm-up ${scenario.warmUpS} --length ${scenario.lengthS}` +
+        `${header === undefined ? '' : ` --seed ${header.seed - header.block}`}${header?.real === undefined ? '' : ` --cluster ${header.real.url}`}`,
     ],
     ['From these recordings', `pnpm lab report <folder>`],
   ];
+}
+
+/** What was computed from each recording, beside the report. */
+export const FIGURES_FILE = 'figures.json';
+
+function whereIs(raw: string | undefined): string {
+  if (raw === undefined) return 'with whoever ran it';
+  return raw === '.' ? 'beside this page' : `in ${raw}`;
 }
 
 /** Where clients and servers measured the same thing and did not agree. */
@@ -82,6 +94,49 @@ export function clockNotes(evaluation: Evaluation): string[] {
     return `The clock of ${host}'s machine is known to ${uncertaintyMs.toFixed(0)} ms: latencies of a single direction may be wrong by so much, one direction up and the other down. Means of both directions, which everything else shows, are not touched.`;
   });
 }
+
+/**
+ * Whether the calls had settled when measuring began: the latency of the last third of the measured time against the first, averaged
+ * over an arm's runs. Nothing to say of arms whose links change by plan.
+ */
+export function settlingNotes(evaluation: Evaluation): string[] {
+  const matters = METRICS.find(({ name }) => name === 'latency')?.matters ?? 0;
+  return armsOf(evaluation).flatMap(({ title, runs }) => {
+    const risesMs = runs.flatMap((run) => {
+      if (Object.values(run.header.links).some(({ schedule }) => schedule.length > 0)) return [];
+      const third = evaluation.scenario.lengthS / 3;
+      const within = (fromS: number, toS: number) =>
+        median(latencies(run).flatMap(([atS, latencyMs]) => (atS >= fromS && atS < toS ? latencyMs : [])));
+      const riseMs = within(2 * third, 3 * third) - within(0, third);
+      return Number.isNaN(riseMs) ? [] : [riseMs];
+    });
+    const riseMs = mean(risesMs);
+    if (Number.isNaN(riseMs) || Math.abs(riseMs) < matters) return [];
+    return [
+      `${title}: latency was ${Math.abs(riseMs).toFixed(0)} ms ${riseMs > 0 ? 'higher' : 'lower'} in the last third of the measured time than in the first: the calls had not settled when measuring began. A longer warm-up (--warm-up) makes the figures steadier.`,
+    ];
+  });
+}
+
+const TOPOLOGY_NOTE =
+  'Dashed: WebRTC between a client and its node. Solid: the relay between two nodes. Delay, its deviation (jitter) and loss are of one way; ' +
+  'a / b: there / back, from left to right first.';
+
+/** Of ways that are not emulated. */
+const MEASURED_NOTE =
+  'Dashed: WebRTC between a client and its node. Solid: the relay between two nodes. Round trips and loss as the nodes measured them.';
+
+export const topologyNote = ({ blocks }: Evaluation): string => {
+  const run = blocks.flatMap(({ byArm }) => [...byArm.values()])[0]?.run;
+  return run?.header.real === undefined ? TOPOLOGY_NOTE : MEASURED_NOTE;
+};
+
+/** A text of several lines as a paragraph; blank lines part paragraphs. */
+export const paragraphs = (text: string): string[] =>
+  text
+    .trim()
+    .split(/\n\s*\n/)
+    .map((paragraph) => paragraph.replaceAll(/\s*\n\s*/g, ' '));
 
 export const DIRECTIONS_TITLE = 'Each direction by itself (means over blocks)';
 

@@ -6,9 +6,12 @@ import {
   DIRECTIONS_TITLE,
   disagreements,
   INTERVALS_NOTE,
+  paragraphs,
   provenance,
   type ReportInput,
   refusals,
+  settlingNotes,
+  topologyNote,
 } from './content.ts';
 import { type DirectionTable, directionTables, figureRows, number, thresholdSentences } from './text.ts';
 
@@ -21,15 +24,17 @@ body { margin: 0; background: var(--back); color: var(--ink); font: 15px/1.55 sy
 main { max-width: 960px; margin: 0 auto; padding: 40px 24px 80px; }
 h1 { font-size: 28px; line-height: 1.2; margin: 0 0 8px; }
 h2 { font-size: 19px; margin: 44px 0 12px; }
-p.lead { color: var(--soft); margin: 0; white-space: pre-line; }
+p.lead { color: var(--soft); margin: 0 0 8px; max-width: 72ch; }
+p.note { color: var(--soft); font-size: 13px; margin: 8px 2px 0; }
 .card { background: #fff; border: 1px solid var(--line); border-radius: 10px; padding: 20px 22px; margin: 14px 0; }
 .verdict { border-left: 6px solid var(--mark); }
 .verdict h3 { margin: 0 0 8px; font-size: 17px; }
 .verdict ul { margin: 0; padding-left: 20px; }
 .better { --mark: #009e73; } .worse { --mark: #d55e00; } .mixed { --mark: #e69f00; } .none { --mark: #8a96a3; }
-figure { margin: 0; } figure svg { display: block; width: 100%; height: auto; }
+figure { margin: 0; overflow-x: auto; } figure svg { display: block; width: 100%; height: auto; min-width: 620px; }
+figure.drawing svg { min-width: 760px; }
 figcaption { color: var(--soft); font-size: 13px; margin: 0 0 6px; }
-.wide { overflow-x: auto; padding: 6px 0; }
+.wide { overflow-x: auto; padding: 6px 0; } .wide th:first-child, .wide td:first-child { position: sticky; left: 0; background: #fff; min-width: 150px; }
 table { border-collapse: collapse; width: 100%; font-size: 13.5px; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: 7px 12px; border-bottom: 1px solid var(--line); vertical-align: top; }
 th:first-child, td:first-child { text-align: left; } thead th { color: var(--soft); font-weight: 600; }
@@ -39,6 +44,7 @@ dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
 details { margin: 14px 0 0; } summary { cursor: pointer; color: var(--soft); font-size: 14px; }
 details h3 { font-size: 14px; margin: 18px 12px 4px; } details td { padding: 4px 12px; } details td:first-child { white-space: nowrap; } ul.files { columns: 3 240px; font-size: 13px; padding-left: 18px; }
 a { color: #0072b2; }
+@media (max-width: 700px) { main { padding: 24px 12px 48px; } .card { padding: 14px 14px; } h1 { font-size: 24px; } .wide { padding: 4px 0; } .wide th, .wide td { padding: 6px 8px; } .wide th { min-width: 92px; } dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: 8px; } }
 small { color: var(--soft); } td small { white-space: nowrap; } ul.plain { margin: 8px 0 0; padding-left: 20px; }
 `;
 
@@ -72,6 +78,7 @@ function directionsOf({ arm, head, rows }: DirectionTable): string {
 
 /** The recordings beside the page, by links that lead nowhere else. */
 function rawLinks({ raw, files }: ReportInput): string {
+  if (raw === undefined) return '';
   const links = files.map((file) => {
     const path = [...(raw === '.' ? [] : raw.split('/')), file].map(encodeURIComponent).join('/');
     return `<li><a href="${escaped(path)}">${escaped(file)}</a></li>`;
@@ -85,7 +92,7 @@ export function htmlReport(input: ReportInput): string {
   const { scenario, comparisons } = evaluation;
   const items = (lines: readonly string[]) => lines.map((line) => `<li>${escaped(line)}</li>`).join('');
   const figureOf = ({ title, svg }: { title: string; svg: string }, caption: boolean) =>
-    `<div class="card"><figure>${caption ? `<figcaption>${escaped(title)}</figcaption>` : ''}${svg}</figure></div>`;
+    `<div class="card"><figure${caption ? '' : ' class="drawing"'}>${caption ? `<figcaption>${escaped(title)}</figcaption>` : ''}${svg}</figure></div>`;
   const verdicts = comparisons
     .map(
       ({ verdict }) =>
@@ -112,6 +119,7 @@ export function htmlReport(input: ReportInput): string {
   const checks = [
     `${crossChecksMade(evaluation)} cross-checks between the figures of clients and servers, ${wrong.length} disagreements.`,
     ...wrong,
+    ...settlingNotes(evaluation),
     ...clockNotes(evaluation),
     ...refusals(evaluation).map((one) => `Left out: ${one}`),
   ];
@@ -121,16 +129,18 @@ export function htmlReport(input: ReportInput): string {
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${escaped(scenario.title)}</title><style>${STYLE}</style></head><body><main>
-<h1>${escaped(scenario.title)}</h1><p class="lead">${escaped(scenario.description.trim())}</p>
+<h1>${escaped(scenario.title)}</h1>${paragraphs(scenario.description)
+    .map((text) => `<p class="lead">${escaped(text)}</p>`)
+    .join('')}
 <h2>Verdict</h2>${verdicts}
 <div class="card"><ul class="plain">${items(thresholdSentences(evaluation))}</ul></div>
 <h2>What was compared</h2>${pictures
     .filter(isTopology)
     .map((picture) => figureOf(picture, false))
-    .join('')}
+    .join('')}<p class="note">${escaped(topologyNote(evaluation))}</p>
 <h2>Figures</h2><div class="card wide"><table><thead><tr>${head
     .map((cell) => `<th>${escaped(cell)}</th>`)
-    .join('')}</tr></thead><tbody>${rows}</tbody></table></div><small>${escaped(INTERVALS_NOTE)}</small>
+    .join('')}</tr></thead><tbody>${rows}</tbody></table></div><p class="note">${escaped(INTERVALS_NOTE)}</p>
 <details><summary>${escaped(DIRECTIONS_TITLE)}</summary><div class="card wide">${directionTables(evaluation)
     .map(directionsOf)
     .join('')}</div></details>

@@ -3,16 +3,24 @@ import {
   crossChecksMade,
   DIRECTIONS_TITLE,
   disagreements,
+  FIGURES_FILE,
   INTERVALS_NOTE,
+  paragraphs,
   provenance,
   type ReportInput,
   refusals,
+  settlingNotes,
+  topologyNote,
 } from './content.ts';
 import { directionTables, figureRows, number, thresholdSentences } from './text.ts';
 
 const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
 const row = (cells: readonly string[]): string => `| ${cells.map(cell).join(' | ')} |`;
 const bullets = (items: readonly string[]): string[] => items.map((item) => `- ${item}`);
+
+/** Names of commands and files as such. */
+const linked = (text: string): string =>
+  text.replace(/^pnpm .*/, '`$&`').replace(FIGURES_FILE, `[${FIGURES_FILE}](${FIGURES_FILE})`);
 
 export function markdownReport(input: ReportInput): string {
   const { evaluation, pictures } = input;
@@ -28,7 +36,7 @@ export function markdownReport(input: ReportInput): string {
   return [
     `# ${scenario.title}`,
     '',
-    scenario.description.trim(),
+    paragraphs(scenario.description).join('\n\n'),
     '',
     '## Verdict',
     '',
@@ -39,7 +47,8 @@ export function markdownReport(input: ReportInput): string {
     '',
     ...pictures
       .filter(({ name }) => name.startsWith('topology-'))
-      .map(({ name, title }) => `![${title}](plots/${name}.svg)`),
+      .flatMap(({ name, title }) => [`![${title}](plots/${name}.svg)`, '']),
+    topologyNote(evaluation),
     '',
     '## Figures',
     '',
@@ -76,13 +85,14 @@ export function markdownReport(input: ReportInput): string {
     ...bullets([
       `${crossChecksMade(evaluation)} cross-checks between the figures of clients and servers, ${wrong.length} disagreements.`,
       ...wrong,
+      ...settlingNotes(evaluation),
       ...clockNotes(evaluation),
       ...left.map((one) => `Left out: ${one}`),
     ]),
     '',
     '## How it was made',
     '',
-    ...bullets(provenance(input).map(([name, value]) => `${name}: ${value}`)),
+    ...bullets(provenance(input).map(([name, value]) => `${name}: ${linked(value)}`)),
     '',
   ].join('\n');
 }

@@ -3,7 +3,7 @@ import { seriesOf } from '../analysis/experiment.ts';
 import { METRICS, type Metric } from '../analysis/metrics.ts';
 import { mean, quantileOfSorted } from '../analysis/quantile.ts';
 import { armsOf, latencies } from './arm-runs.ts';
-import { axisName, draw, GRID, type Picture } from './chart.ts';
+import { axisName, broken, draw, GRID, type Picture } from './chart.ts';
 import { frozenOverTime, latencyOverTime, rateOverTime } from './time-plots.ts';
 
 /** Share of the frames that came within a time. */
@@ -53,8 +53,8 @@ export function byBlock(evaluation: Evaluation, name: Metric['name']): Picture |
       yAxis: {
         type: 'category',
         inverse: true,
-        data: arms.map(({ title }) => title),
-        axisLabel: { width: 170, overflow: 'break', lineHeight: 15 },
+        data: arms.map(({ title }) => broken(title)),
+        axisLabel: { lineHeight: 15 },
       },
       series: [
         {
@@ -93,37 +93,47 @@ const LEGS = [
   { name: 'rest', title: 'rest', colour: '#cccccc', ink: '#222' },
 ] as const;
 
-/** Where the latency comes from, one bar per arm: means over blocks and directions. */
+/** With more directions than these the bars are means over all of them. */
+const MOST_DIRECTIONS = 2;
+
+/**
+ * Where the latency comes from: means over blocks, one bar for each arm and direction. What is on the way from the sender in one
+ * direction is on the way to the receiver in the other, so a mean of both would say nothing of where the long line is.
+ */
 export function hops(evaluation: Evaluation): Picture | undefined {
-  const arms = armsOf(evaluation);
-  const meansOf = (arm: string) => {
-    const all = evaluation.blocks.flatMap(
-      ({ byArm }) => byArm.get(arm)?.pairs.flatMap((pair) => pair.legs ?? []) ?? [],
-    );
-    return LEGS.map(({ name }) => {
-      const values = all.flatMap((one) => one[name] ?? []);
-      return values.length === 0 ? null : mean(values);
+  const bars = armsOf(evaluation).flatMap(({ name, title }) => {
+    const pairs = evaluation.blocks.flatMap(({ byArm }) => byArm.get(name)?.pairs ?? []);
+    const directions = [...new Set(pairs.map(({ sender, receiver }) => `${sender} → ${receiver}`))];
+    const apart = directions.length <= MOST_DIRECTIONS;
+    return (apart ? directions : [undefined]).map((direction) => {
+      const legs = pairs
+        .filter(({ sender, receiver }) => direction === undefined || direction === `${sender} → ${receiver}`)
+        .flatMap((pair) => pair.legs ?? []);
+      const parts = LEGS.map(({ name: leg }) => {
+        const values = legs.flatMap((one) => one[leg] ?? []);
+        return values.length === 0 ? null : mean(values);
+      });
+      return { label: direction === undefined ? broken(title) : `${broken(title)}\n${direction}`, parts };
     });
-  };
-  const rows = arms.map(({ name }) => meansOf(name));
-  if (rows.every((row) => row.every((value) => value === null))) return undefined;
+  });
+  if (bars.every(({ parts }) => parts.every((part) => part === null))) return undefined;
   return draw(
     'hops',
-    'Where the latency comes from (means)',
+    'Where the latency comes from (means over blocks)',
     {
-      grid: { ...GRID, left: 190, top: 64 },
+      grid: { ...GRID, left: 190, top: 56 },
       legend: { top: 4, itemWidth: 14, itemGap: 24, textStyle: { fontSize: 11 } },
       xAxis: { type: 'value', ...axisName('ms') },
       yAxis: {
         type: 'category',
         inverse: true,
-        data: arms.map(({ title }) => title),
-        axisLabel: { width: 170, overflow: 'break', lineHeight: 15 },
+        data: bars.map(({ label }) => label),
+        axisLabel: { lineHeight: 14, fontSize: 11, interval: 0 },
       },
       series: LEGS.map(({ title, colour, ink }, leg) => ({
         type: 'bar',
         stack: 'latency',
-        barMaxWidth: 30,
+        barMaxWidth: 28,
         name: title,
         itemStyle: { color: colour },
         label: {
@@ -133,10 +143,10 @@ export function hops(evaluation: Evaluation): Picture | undefined {
             typeof value === 'number' && value >= 8 ? value.toFixed(0) : '',
         },
         // What the halves of round trips overestimate would be drawn to the left of zero; the table has it.
-        data: rows.map((row) => Math.max(0, row[leg] ?? 0)),
+        data: bars.map(({ parts }) => Math.max(0, parts[leg] ?? 0)),
       })),
     },
-    { width: 860, height: 130 + 56 * arms.length },
+    { width: 860, height: 130 + 54 * bars.length },
   );
 }
 

@@ -2,7 +2,7 @@ import type { Comparison, Evaluation } from '../analysis/experiment.ts';
 import { seriesOf } from '../analysis/experiment.ts';
 import { METRICS, type Metric } from '../analysis/metrics.ts';
 import { mean } from '../analysis/quantile.ts';
-import { interactivityOf } from '../analysis/verdict.ts';
+import { interactivityOf, MOUTH_TO_EAR, POOR } from '../analysis/verdict.ts';
 
 /** Rows of the table of figures: one per figure that was measured, a column per arm. */
 export interface FigureRow {
@@ -43,22 +43,42 @@ function differenceOf(metric: Metric, { effects }: Comparison): string {
 
 /** How far each arm is from what ITU-T G.114 and VIA ask for. */
 export function thresholdSentences(evaluation: Evaluation): string[] {
-  const of = (name: string) => METRICS.find((metric) => metric.name === name);
   return evaluation.scenario.arms.flatMap(({ name, title }) => {
-    const meanOf = (metric: Metric | undefined) => {
+    const meanOf = (figure: Metric['name']) => {
+      const metric = METRICS.find((one) => one.name === figure);
       const values =
         metric === undefined ? [] : seriesOf(evaluation.blocks, name, metric).filter((one) => one !== null);
       return values.length === 0 ? undefined : mean(values);
     };
-    const audioMs = meanOf(of('audio-latency')) ?? meanOf(of('latency'));
-    const poor = meanOf(of('poor'));
-    if (audioMs === undefined) return [];
-    const poorText =
-      poor === undefined ? '' : ` The network was poor by VIA's thresholds in ${poor.toFixed(0)} % of the seconds.`;
+    const audioMs = meanOf('audio-latency');
+    const latencyMs = audioMs ?? meanOf('latency');
+    if (latencyMs === undefined) return [];
+    const { goodMs, unacceptableMs } = MOUTH_TO_EAR;
+    const bounds = {
+      good: `below ${goodMs}`,
+      acceptable: `${goodMs} to ${unacceptableMs}`,
+      unacceptable: `above ${unacceptableMs}`,
+    };
+    const called = interactivityOf(latencyMs);
+    const from = audioMs === undefined ? 'from glass to glass' : 'from mouth to ear';
     return [
-      `${title}: ${audioMs.toFixed(0)} ms from mouth to ear, which G.114 calls ${interactivityOf(audioMs)}.${poorText}`,
+      `${title}: ${latencyMs.toFixed(0)} ms ${from}, which G.114 calls ${called} (${bounds[called]} ms).${networkSentence(meanOf)}`,
     ];
   });
+}
+
+function networkSentence(meanOf: (figure: Metric['name']) => number | undefined): string {
+  const poor = meanOf('poor');
+  if (poor === undefined) return '';
+  const parts = [
+    { title: 'round trip', value: meanOf('rtt'), digits: 0, unit: 'ms', limit: POOR.rttMs },
+    { title: 'loss of video packets', value: meanOf('loss'), digits: 2, unit: '%', limit: 100 * POOR.lossFraction },
+    { title: 'jitter', value: meanOf('jitter'), digits: 1, unit: 'ms', limit: POOR.jitterMs },
+  ].flatMap(({ title, value, digits, unit, limit }) =>
+    value === undefined ? [] : [`${title} ${value.toFixed(digits)} ${unit} (poor from ${limit})`],
+  );
+  const means = parts.length === 0 ? '' : `; on average ${parts.join(', ')}`;
+  return ` By VIA's thresholds the network was poor in ${poor.toFixed(0)} % of the seconds${means}.`;
 }
 
 export function settingsOf(link: object): string {

@@ -126,8 +126,10 @@ export const rateOverTime = (evaluation: Evaluation): Picture =>
             (report) => report.type === 'inbound-rtp' && report.kind === 'video' && report.sender === sender,
             (report) => numberIn(report, 'bytesReceived'),
           );
+          // What came after the last reading is not known: that second is no low one.
+          const readUntilMs = run.of('stats').findLast(({ client }) => client === receiver)?.atMs ?? 0;
           return windowsOf(run, seconds).map((window) => {
-            const risen = increaseOf(bytes, window);
+            const risen = window.toMs > readUntilMs ? undefined : increaseOf(bytes, window);
             return risen === undefined ? null : (8 * risen) / 1e6;
           });
         }),

@@ -1,3 +1,5 @@
+import { median } from '../analysis/quantile.ts';
+
 /** What may be said of a series of figures over time: flat, or how much it grows. */
 export interface Trend {
   readonly verdict: 'flat' | 'grows' | 'too-short';
@@ -64,11 +66,4 @@ export function spark(values: readonly number[], width = 40): string {
   const low = Math.min(...shown);
   const span = Math.max(...shown) - low || 1;
   return shown.map((value) => '▁▂▃▄▅▆▇█'[Math.min(7, Math.floor(((value - low) / span) * 8))]).join('');
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  const upper = sorted[middle] ?? 0;
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? upper) + upper) / 2;
 }

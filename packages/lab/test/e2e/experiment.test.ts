@@ -119,6 +119,8 @@ describe('one run of an experiment', () => {
     for (const client of ['anna', 'binh']) {
       const stats = run.of('stats').filter((line) => line.client === client);
       expect(stats.length).toBeGreaterThan(4);
+      // Counters are read until the measured time is over, or its end would be missing.
+      expect(stats.at(-1)?.atMs).toBeGreaterThanOrEqual(run.window?.toMs ?? Number.POSITIVE_INFINITY);
       // mediasoup's stream for probing comes from nobody.
       const senders = stats
         .at(-1)

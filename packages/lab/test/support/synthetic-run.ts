@@ -14,6 +14,8 @@ export interface SyntheticRun {
   readonly audioLatencyMs?: number;
   /** Spread of single frames' latency. */
   readonly noiseMs?: number;
+  /** What latency rises by over the measured time, evenly. */
+  readonly riseMs?: number;
   readonly fps?: number;
   readonly seconds?: number;
   readonly videoBps?: number;
@@ -92,7 +94,16 @@ function seen(receiver: string, sender: string, options: SyntheticRun, endMs: nu
     const shownMs = MEASURING_MS - 1_000 + (frame * 1_000) / fps;
     if (shownMs > endMs) break;
     if (shownMs > frozenFrom && shownMs < frozenTo) continue;
-    rows.push([frame, shownMs - latencyMs - noiseMs * normalAt(stream, frame), shownMs, shownMs - 20, 3, 640, 360]);
+    const risenMs = ((options.riseMs ?? 0) * Math.max(0, shownMs - MEASURING_MS)) / (endMs - MEASURING_MS);
+    rows.push([
+      frame,
+      shownMs - latencyMs - risenMs - noiseMs * normalAt(stream, frame),
+      shownMs,
+      shownMs - 20,
+      3,
+      640,
+      360,
+    ]);
   }
   const ticks = Array.from({ length: 5 }, (_, tick): [number, number, number] => {
     const heardMs = MEASURING_MS + 1_000 * (tick + 1);

@@ -169,7 +169,7 @@ describe('the verdict', () => {
     const verdict = verdictOf({ arm: 'A', reference: 'B', effects: [effect('latency', -15, 45)], judged: [latency] });
     expect(verdict.outcome).toBe('no-difference');
     expect(verdict.headline).toBe('No difference found between "A" and "B".');
-    expect(verdict.sentences).toEqual(['Latency: no difference found (interval -15.0 ms to 45.0 ms).']);
+    expect(verdict.sentences).toEqual(['Latency: no difference found (interval −15.0 ms to 45.0 ms).']);
   });
 
   test('a gain in one figure and a loss in another are a trade, not a win', () => {

@@ -147,8 +147,19 @@ describe('the guard', () => {
   it.each<[string, (line: RecordLine) => RecordLine | undefined, RegExp]>([
     [
       'a machine whose cores were all busy',
-      (line) => (line.type === 'machine' ? { ...line, busyCores: 1.95 } : line),
+      (line) =>
+        line.type === 'machine'
+          ? { ...line, busyCores: 1.95, processes: [{ name: 'chromium', cores: 1.95, rssBytes: 1 }] }
+          : line,
       /machine was the bottleneck: 97\.5 %/,
+    ],
+    [
+      'a machine on which others worked, too',
+      (line) =>
+        line.type === 'machine'
+          ? { ...line, busyCores: 1.6, processes: [{ name: 'chromium', cores: 1.2, rssBytes: 1 }] }
+          : line,
+      /others were busy on the machine: 20\.0 % of its 2 cores/,
     ],
     [
       'a machine that was taken away',

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { outageOfFrames, outageOfSound, quantile } from '../../src/faults/gaps.ts';
+import { outageOfFrames, outageOfSound } from '../../src/faults/gaps.ts';
 
 const window = { fromMs: 0, faultMs: 2_000, untilMs: 10_000 };
 /** A frame every 50 ms. */
@@ -57,10 +57,4 @@ describe('how long somebody could not be heard', () => {
   test('is nothing where the sound went on', () => {
     expect(outageOfSound([[0, 10_020]], window)).toEqual({ gapMs: 0, gapAtMs: 0, backAfterMs: 0, usualGapMs: 0 });
   });
-});
-
-test('a quantile is one of the figures', () => {
-  expect(quantile([3, 1, 2], 0.5)).toBe(2);
-  expect(quantile([1, 2, 3, 4, 5, 6, 7, 8, 9, 10], 0.95)).toBe(10);
-  expect(quantile([], 0.5)).toBeNaN();
 });

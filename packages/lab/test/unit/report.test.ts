@@ -234,10 +234,69 @@ describe('the report', () => {
     }
     const text = await readFile((await writeReport(dir)).markdown, 'utf8');
     expect(text).toContain("The clock of binh's machine is known to 91 ms");
-    expect(text).toContain('eu-vn.yaml --cluster https://meet.example.org');
+    expect(text).toMatch(/eu-vn\.yaml --repeats 5 .* --cluster https:\/\/meet\.example\.org/);
     const drawn = await readFile(join(dir, 'plots', 'topology-relay.svg'), 'utf8');
     expect(drawn).toContain('100 ms RTT');
     expect(drawn).toContain('40 ms RTT');
+  });
+
+  test('can be kept without the recordings: Markdown, its pictures and the figures of every run, all found from there', async () => {
+    await record(experiment(5));
+    const outDir = await mkdtemp(join(tmpdir(), 'meridian-kept-'));
+    try {
+      const { markdown, reports } = await writeReport(dir, { outDir, markdownOnly: true });
+      expect(reports).toEqual([markdown]);
+      expect((await readdir(outDir)).sort()).toEqual(['figures.json', 'plots', 'report.md']);
+      const text = await readFile(markdown, 'utf8');
+      expect(text).not.toContain(dir);
+      expect(text).not.toContain('../');
+      const links = [...text.matchAll(/\]\(([^)]+)\)/g)].map(([, link]) => link ?? '');
+      expect(links).toContain('figures.json');
+      for (const link of links) expect((await readFile(join(outDir, link), 'utf8')).length).toBeGreaterThan(100);
+      for (const name of await readdir(join(outDir, 'plots'))) {
+        const svg = await readFile(join(outDir, 'plots', name), 'utf8');
+        // Readable on a dark page, too.
+        expect(svg, name).toMatch(/<rect width="(100%|\d+)" height="(100%|\d+)"[^>]*fill="#fff(fff)?"/);
+        expect(svg.length, name).toBeLessThan(60_000);
+      }
+      const { runs } = JSON.parse(await readFile(join(outDir, 'figures.json'), 'utf8'));
+      expect(runs).toHaveLength(15);
+      const far = runs.find(({ arm }: { arm: string }) => arm === 'far-node');
+      expect(Math.abs(far.pairs[0].glassToGlass.p50 - LATENCY['far-node'])).toBeLessThan(30);
+    } finally {
+      await rm(outDir, { recursive: true, force: true });
+    }
+  });
+
+  test('says where the calls had not settled when measuring began', async () => {
+    const settled = experiment(5).map((run) => ({ ...run, seconds: scenario.lengthS }));
+    await record(settled);
+    expect(await readFile((await writeReport(dir)).markdown, 'utf8')).not.toContain('had not settled');
+    await record(settled.map((run) => (run.arm === 'relay' ? { ...run, riseMs: 60 } : run)));
+    expect(await readFile((await writeReport(dir)).markdown, 'utf8')).toMatch(
+      /Scenario 1[^\n]*: latency was 40 ms higher in the last third/,
+    );
+  });
+
+  test('a second whose end nobody read is no low one', async () => {
+    for (const run of experiment(5)) {
+      // The last reading is of half a second before the end.
+      const lines = syntheticLines({ ...run, seconds: scenario.lengthS }).filter(
+        (line) => line.type !== 'stats' || line.atMs < (5 + scenario.lengthS) * 1_000,
+      );
+      await writeFile(
+        join(dir, `${run.block}-${run.arm}.jsonl`),
+        lines.map((line) => `${JSON.stringify(line)}\n`).join(''),
+      );
+    }
+    await writeReport(dir);
+    const plot = await readFile(join(dir, 'plots', 'rate-over-time.svg'), 'utf8');
+    const heights = [...plot.matchAll(/<path d="M([^"]+)" fill="none"/g)].map(([, path = '']) =>
+      path.split('L').map((point) => Number(point.trim().split(' ')[1])),
+    );
+    const curves = heights.filter((points) => points.length > 10);
+    expect(curves.length).toBeGreaterThanOrEqual(ARMS.length);
+    for (const points of curves) expect(Math.max(...points) - Math.min(...points)).toBeLessThan(2);
   });
 
   test('the same recordings give the same report', async () => {

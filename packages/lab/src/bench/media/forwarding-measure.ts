@@ -1,5 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { type BenchResult, median, quantile } from '../result.ts';
+import { median, quantile } from '../../analysis/quantile.ts';
+import type { BenchResult } from '../result.ts';
 import { cpuNs } from './cpu.ts';
 import { LoadPublisher, openLoadViewer } from './load.ts';
 import { type RemoteServer, startBareServer, startEngineServer } from './rpc.ts';

@@ -1,6 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { MediaSection, ReceivingPeer } from '@meridian/harness/webrtc';
-import { type BenchResult, median, quantile } from '../result.ts';
+import { median, quantile } from '../../analysis/quantile.ts';
+import type { BenchResult } from '../result.ts';
 import { LoadPublisher, openLoadViewer } from './load.ts';
 import { type RemoteServer, startEngineServer } from './rpc.ts';
 import type { RelayingServer } from './server.ts';

@@ -7,6 +7,8 @@ import { increaseOf, numberIn, seriesOf } from './interpolate.ts';
 export const LIMITS = {
   /** Share of all cores in use, over the whole measured time. */
   busy: 0.9,
+  /** Share of all cores that programs used which are no part of the experiment, where all of it runs on this machine. */
+  others: 0.1,
   /** Share of all cores that a hypervisor gave to others. */
   stolen: 0.05,
   /** Share of the time an encoder says that the CPU limited it. */
@@ -56,8 +58,14 @@ function machineReasons(run: RecordedRun, { fromMs, toMs }: Window, host: string
     loads.reduce((sum, load) => sum + figure(load) * load.overMs, 0) / total;
   const busy = mean(({ busyCores }) => busyCores) / cores;
   const stolen = mean(({ stolenCores }) => stolenCores) / cores;
+  // What is no part of the experiment changes from run to run, so it would be taken for what the arms do.
+  const others =
+    mean(({ busyCores, processes }) => busyCores - processes.reduce((sum, one) => sum + one.cores, 0)) / cores;
   return [
     ...(busy > LIMITS.busy ? [`${called} was the bottleneck: ${percent(busy)} of its ${cores} cores were busy`] : []),
+    ...(real === undefined && others > LIMITS.others
+      ? [`others were busy on ${called}: ${percent(others)} of its ${cores} cores`]
+      : []),
     ...(stolen > LIMITS.stolen
       ? [`${called} was taken away: ${percent(stolen)} of its cores went to other guests`]
       : []),

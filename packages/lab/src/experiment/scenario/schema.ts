@@ -118,8 +118,11 @@ const fields = z.strictObject({
   service: Name,
   sends: Sent,
   arms: z.array(Arm).min(1).max(26).readonly(),
-  /** Seconds from the moment everybody sees everybody until measuring begins: bandwidth estimates settle. */
-  warmUpS: z.number().min(0).max(600).default(10),
+  /**
+   * Seconds from the moment everybody sees everybody until measuring begins. Bandwidth estimates settle within ten; Chromium takes
+   * half a minute to hold the picture back until it is in step with the sound.
+   */
+  warmUpS: z.number().min(0).max(600).default(30),
   /** Seconds that are measured of each run. Schedules of links start when measuring begins. */
   lengthS: z.number().min(1).max(3_600).default(30),
   /** Blocks; in each of them every arm is run once. */

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
+import { quantile } from '../../analysis/quantile.ts';
 import { bindUdp } from '../drivers/loopback.ts';
 import { greatestDelayMs, type LinkState } from '../model/settings.ts';
 import { monotonicMs } from '../scheduler.ts';
@@ -111,9 +112,4 @@ function plannedOf(rows: Float64Array): Map<number, Passage> {
     planned.set(tag, { sentMs: arrivedMs, receivedMs: arrivedMs + plannedMs });
   }
   return planned;
-}
-
-function quantile(values: readonly number[], q: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.max(0, Math.ceil(q * sorted.length) - 1)] ?? Number.NaN;
 }
