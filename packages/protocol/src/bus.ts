@@ -47,6 +47,8 @@ const RelayPullReply = z.object({
   dataProducers: z.array(RelayedDataProducer),
   /** Asked for, but gone at the origin (closed meanwhile). */
   missing: z.array(z.string().max(64)),
+  /** Asked for, there, and not to be had now: worth asking for again after a while. */
+  failed: z.array(z.string().max(64)).optional(),
 });
 
 /** Requests between nodes: name -> what is asked and what is answered. */

@@ -133,20 +133,25 @@ export class OriginLinks {
 
   async #offer(end: RelayEnd, asked: BusRequestData<'relay.pull'> | BusRequestData<'relay.open'>) {
     const missing: string[] = [];
-    const orMissing = async <T>(id: string, offered: Promise<T>): Promise<T[]> => {
+    const failed: string[] = [];
+    const orNot = async <T>(id: string, offered: Promise<T>): Promise<T[]> => {
       try {
         return [await offered];
       } catch (error) {
-        if (!isMeridianError(error, 'producer-not-found')) throw error;
-        missing.push(id);
+        if (isMeridianError(error, 'producer-not-found')) missing.push(id);
+        else if (end.closed) throw error;
+        else {
+          this.#options.log.warn({ err: error, linkId: end.linkId, id }, 'a stream could not be put onto a relay');
+          failed.push(id);
+        }
         return [];
       }
     };
     const [producers, dataProducers] = await Promise.all([
-      Promise.all(asked.producerIds.map((id) => orMissing(id, end.offer(id)))),
-      Promise.all(asked.dataProducerIds.map((id) => orMissing(id, end.offerData(id)))),
+      Promise.all(asked.producerIds.map((id) => orNot(id, end.offer(id)))),
+      Promise.all(asked.dataProducerIds.map((id) => orNot(id, end.offerData(id)))),
     ]);
-    return { producers: producers.flat(), dataProducers: dataProducers.flat(), missing };
+    return { producers: producers.flat(), dataProducers: dataProducers.flat(), missing, failed };
   }
 
   /**

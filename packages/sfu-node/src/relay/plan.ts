@@ -19,18 +19,22 @@ export interface RelayState {
         readonly leftover: ReadonlyMap<string, RelayItem>;
       }
     | undefined;
+  /** It failed a moment ago: it is not pulled now. */
+  rests(key: string): boolean;
 }
 
 /** One request carries so many at most; the rest goes with the next. */
 export const MOST_ITEMS_PER_REQUEST = 512;
 
-export function nextStep({ wanted, link }: RelayState): RelayStep {
+export function nextStep({ wanted, link, rests }: RelayState): RelayStep {
   if (link === undefined) {
     if (wanted.size === 0) return { kind: 'rest' };
     return { kind: 'open', items: first([...wanted.values()].map((want) => want.item)) };
   }
   if (wanted.size === 0) return { kind: 'close' };
-  const missing = [...wanted.values()].map((want) => want.item).filter((item) => !link.carried.has(keyOf(item)));
+  const missing = [...wanted.values()]
+    .map((want) => want.item)
+    .filter((item) => !link.carried.has(keyOf(item)) && !rests(keyOf(item)));
   if (missing.length > 0) return { kind: 'pull', items: first(missing) };
   const surplus = [...link.carried, ...link.leftover].filter(([key]) => !wanted.has(key)).map(([, item]) => item);
   if (surplus.length > 0) return { kind: 'unpull', items: first(surplus) };

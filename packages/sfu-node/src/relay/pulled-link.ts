@@ -17,6 +17,7 @@ import type { Logger } from '../logger.ts';
 import { openRelayEnd } from './open-relay-end.ts';
 import { nextStep } from './plan.ts';
 import { dataItem, idsOf, keyOf, mediaItem, type RelayItem } from './relay-item.ts';
+import { Setbacks } from './setbacks.ts';
 import { type Pull, Wants } from './wants.ts';
 
 /** Why a link ended; a label of metrics. */
@@ -74,13 +75,15 @@ export interface OpenLink {
  * Everything this node pulls from one origin in one room. One loop makes what is carried into what is
  * wanted, a step at a time, so that no two steps ever run side by side; whoever wants something in the
  * meantime is served by the next step. A half that fails takes the other with it and is forgotten;
- * the loop tries again, with back-off, for as long as something is wanted.
+ * the loop tries again, with back-off, for as long as something is wanted. A stream that cannot be had, or ends on its way,
+ * is its own affair: the link and what runs over it stay.
  */
 export class PulledLink {
   readonly roomId: RoomId;
   readonly origin: NodeId;
   readonly #options: PulledLinkOptions;
   readonly #wants: Wants;
+  readonly #setbacks: Setbacks;
   readonly #stop = new AbortController();
   #link: OpenLink | undefined;
   #scheduled = false;
@@ -94,6 +97,8 @@ export class PulledLink {
     this.origin = options.origin;
     this.#options = options;
     this.#wants = new Wants({ clock: options.clock, graceMs: options.graceMs, onChange: () => this.#schedule() });
+    const { clock, random, backoff } = options;
+    this.#setbacks = new Setbacks({ clock, random, backoff, onDue: () => this.#schedule() });
   }
 
   get link(): OpenLink | undefined {
@@ -149,6 +154,7 @@ export class PulledLink {
     this.#stop.abort();
     if (this.#link !== undefined) this.#endLink(this.#link, why);
     this.#wants.close();
+    this.#setbacks.keepOnly(this.#wants);
     this.#options.onIdle();
   }
 
@@ -168,11 +174,12 @@ export class PulledLink {
   }
 
   #state() {
-    return { wanted: this.#wants.wanted, link: this.#link };
+    return { wanted: this.#wants.wanted, link: this.#link, rests: (key: string) => this.#setbacks.rests(key) };
   }
 
   async #work(): Promise<void> {
     while (!this.closed) {
+      this.#setbacks.keepOnly(this.#wants);
       const step = nextStep(this.#state());
       switch (step.kind) {
         case 'rest':
@@ -227,7 +234,7 @@ export class PulledLink {
       end.on('closed', () => this.lost(linkId, 'media-closed'));
       this.#options.onLink(link);
       // What is wanted may have changed while our half was made: ask for what is wanted now.
-      const step = nextStep({ wanted: this.#wants.wanted, link: undefined });
+      const step = nextStep({ ...this.#state(), link: undefined });
       const asked = step.kind === 'open' ? step.items : [];
       const reply = await request(
         'relay.open',
@@ -282,32 +289,54 @@ export class PulledLink {
     for (const id of pulled.missing) {
       for (const key of [`m:${id}`, `d:${id}`]) this.#wants.refuse(key, new MeridianError('producer-not-found'));
     }
+    for (const id of pulled.failed ?? []) {
+      for (const key of [`m:${id}`, `d:${id}`]) this.#setBack(key, new MeridianError('relay-failed'));
+    }
     await Promise.all([
-      ...pulled.producers.map(async (producer) => {
+      ...pulled.producers.map((producer) => {
         const item = mediaItem(producer.producerId);
         const said = () => link.early.get(producer.producerId);
-        await this.#take(link, item, () => end.accept({ ...producer, paused: said()?.paused ?? producer.paused }));
-        if (link.ended || !link.carried.has(keyOf(item))) return;
-        const { closed = false, paused = producer.paused } = said() ?? {};
-        if (closed) this.#dropLocally(item);
-        else if (paused !== producer.paused) await end.setPaused(producer.producerId, paused);
+        return this.#take(link, item, async () => {
+          const accepted = { ...producer, paused: said()?.paused ?? producer.paused };
+          await end.accept(accepted);
+          if (link.ended || !this.#wants.has(keyOf(item))) return;
+          const { closed = false, paused = accepted.paused } = said() ?? {};
+          if (closed) throw new MeridianError('producer-not-found');
+          if (paused !== accepted.paused) await end.setPaused(producer.producerId, paused);
+        });
       }),
-      ...pulled.dataProducers.map(async (dataProducer) => {
-        await this.#take(link, dataItem(dataProducer.dataProducerId), () => end.acceptData(dataProducer));
-      }),
+      ...pulled.dataProducers.map((dataProducer) =>
+        this.#take(link, dataItem(dataProducer.dataProducerId), () => end.acceptData(dataProducer)),
+      ),
     ]);
   }
 
   /** Takes one producer off the link, unless nobody wants it any more. */
   async #take(link: OpenLink, item: RelayItem, accept: () => Promise<void>): Promise<void> {
     const key = keyOf(item);
-    if (!this.#wants.has(key)) {
-      link.leftover.set(key, item);
+    // Until it is here, the origin may be sending it for nobody.
+    link.leftover.set(key, item);
+    if (!this.#wants.has(key)) return;
+    try {
+      await accept();
+    } catch (error) {
+      if (link.ended || link.end.closed) throw error;
+      dropFrom(link.end, item);
+      this.#setBack(key, error);
       return;
     }
-    await accept();
     link.leftover.delete(key);
     link.carried.set(key, item);
+    this.#setbacks.clear(key);
+  }
+
+  /** One stream is not to be had now. */
+  #setBack(key: string, error: unknown): void {
+    // It has closed meanwhile, or nobody wants it any more.
+    if (!this.#wants.has(key)) return;
+    const failures = this.#setbacks.add(key);
+    const { log } = this.#options;
+    log[failures === 1 ? 'warn' : 'debug']({ err: error, item: key, failures }, 'a stream could not be relayed');
   }
 
   async #unpull(items: readonly RelayItem[]): Promise<void> {
@@ -334,8 +363,7 @@ export class PulledLink {
     if (link === undefined) return;
     link.carried.delete(keyOf(item));
     link.leftover.delete(keyOf(item));
-    if (item.kind === 'media') link.end.drop(item.producerId);
-    else link.end.dropData(item.dataProducerId);
+    dropFrom(link.end, item);
   }
 
   #endLink(link: OpenLink, why: LinkEnd): void {
@@ -365,4 +393,9 @@ export class PulledLink {
     const attempt = Math.max(0, this.#failures - 1);
     this.#notBeforeMs = this.#options.clock.now() + backoffMs(this.#options.backoff, attempt, this.#options.random());
   }
+}
+
+function dropFrom(end: RelayEnd, item: RelayItem): void {
+  if (item.kind === 'media') end.drop(item.producerId);
+  else end.dropData(item.dataProducerId);
 }

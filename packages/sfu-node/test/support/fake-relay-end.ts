@@ -73,6 +73,8 @@ export class FakeRelayEnd extends FakeEmitter<Events> implements RelayEnd {
   readonly #producers = new Map<ProducerId, FakeProducer>();
   readonly #data = new Map<DataProducerId, FakeDataProducer>();
   readonly #undo: (() => void)[] = [];
+  readonly #accepting = new Set<ProducerId>();
+  #accepted: Promise<void> = Promise.resolve();
 
   constructor(options: {
     linkId: LinkId;
@@ -161,11 +163,22 @@ export class FakeRelayEnd extends FakeEmitter<Events> implements RelayEnd {
     this.#data.delete(dataProducerId);
   }
 
+  /** The next stream is taken only when this is resolved. */
+  slowAccept(): PromiseWithResolvers<void> {
+    const accepted = Promise.withResolvers<void>();
+    this.#accepted = accepted.promise;
+    return accepted;
+  }
+
   async accept(relayed: RelayedProducer): Promise<void> {
     this.#assertRole('puller');
+    this.#accepting.add(relayed.producerId);
     await this.#step('accept');
+    await this.#accepted;
     this.#assertOpen();
     if (this.#producers.has(relayed.producerId)) return;
+    // As the real one: it was dropped before it was here.
+    if (!this.#accepting.delete(relayed.producerId)) throw new MeridianError('producer-not-found');
     const { rtpParameters: _, paused, ...info } = relayed;
     const producer: FakeProducer = { info, paused, local: false, watchers: new Set(), closed: false };
     this.#producers.set(relayed.producerId, producer);
@@ -184,6 +197,7 @@ export class FakeRelayEnd extends FakeEmitter<Events> implements RelayEnd {
 
   drop(producerId: ProducerId): void {
     this.#assertRole('puller');
+    this.#accepting.delete(producerId);
     const producer = this.#producers.get(producerId);
     this.#producers.delete(producerId);
     if (producer !== undefined) closeFake(producer);

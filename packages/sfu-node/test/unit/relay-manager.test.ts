@@ -296,6 +296,84 @@ describe('a relay that breaks', () => {
   });
 });
 
+describe('a stream that cannot be relayed', () => {
+  test.each(['offer', 'accept'])('takes nothing from those that run, and comes when it can: %s', async (step) => {
+    // Given one stream over a link
+    let fails = false;
+    const world = await RelayWorld.start({ fails: (what) => fails && what === step });
+    const [a, b] = [await world.publish('microphone'), await world.publish('camera')];
+    world.pull(a);
+    await world.clock.pass(50);
+    const linkId = world.media.puller.relayEnds[0]?.linkId;
+
+    // When another one cannot be put onto it, or taken off it
+    fails = true;
+    const pull = world.pull(b);
+    await world.clock.pass(2_000);
+
+    // Then the first one runs on over the same link, nobody is told of trouble, and the other one is tried now and then
+    expect(await outcome(pull.ready)).toBe('pending');
+    expect(world.pullerRoom.hasProducer(a)).toBe(true);
+    expect(world.pullerRoom.hasProducer(b)).toBe(false);
+    expect(world.media.puller.relayEnds.map((end) => end.linkId)).toEqual([linkId]);
+    expect(world.ended).toEqual([]);
+    expect(world.troubles).toEqual([]);
+    expect(world.sent('relay.pull')).toBeGreaterThan(1);
+    expect(world.sent('relay.pull')).toBeLessThan(10);
+
+    // And once it can be had, it comes
+    fails = false;
+    await world.clock.pass(9_000);
+    expect(await outcome(pull.ready)).toBe('ready');
+    expect(world.pullerRoom.hasProducer(b)).toBe(true);
+    expect(world.sent('relay.open')).toBe(1);
+  });
+
+  test('is tried no more when nobody wants it, and the origin does not send it for nobody', async () => {
+    let fails = false;
+    const world = await RelayWorld.start({ fails: (what) => fails && what === 'accept' });
+    const [a, b] = [await world.publish('microphone'), await world.publish('camera')];
+    world.pull(a);
+    await world.clock.pass(50);
+    fails = true;
+    const pull = world.pull(b);
+    await world.clock.pass(500);
+
+    pull.release();
+    await world.clock.pass(1_000);
+    const asked = world.sent('relay.pull');
+    await world.clock.pass(20_000);
+
+    expect(world.sent('relay.pull')).toBe(asked);
+    expect(world.media.origin.relayEnds[0]?.producerIds).toEqual([a]);
+  });
+
+  test('because it ends on its way, takes nothing from those that run', async () => {
+    // Given one stream over a link, and another one that is being taken off it
+    const world = await RelayWorld.start();
+    const [a, b] = [await world.publish('microphone'), await world.publish('camera')];
+    world.pull(a);
+    await world.clock.pass(50);
+    const end = world.media.puller.relayEnds[0];
+    const accepted = end?.slowAccept();
+    const pull = world.pull(b);
+    await world.clock.pass(50);
+
+    // When it closes at its origin before it is here
+    world.publisher.closeProducer(b);
+    await world.clock.pass(50);
+    accepted?.resolve();
+    await world.clock.pass(1_000);
+
+    // Then its claim is void, and the first one runs on over the same link
+    expect(await outcome(pull.ready)).toBe('producer-not-found');
+    expect(world.media.puller.relayEnds).toEqual([end]);
+    expect(world.pullerRoom.hasProducer(a)).toBe(true);
+    expect(world.pullerRoom.hasProducer(b)).toBe(false);
+    expect(world.ended).toEqual([]);
+  });
+});
+
 describe('letting go', () => {
   test('is said again until the origin has heard it', async () => {
     let deaf = true;
