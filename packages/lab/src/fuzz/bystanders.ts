@@ -1,8 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { eventually } from '@meridian/harness';
 import { type Heard, heardAs } from '../light/light-connection.ts';
 import { LightPeer } from '../light/light-peer.ts';
-import type { LocalCluster } from '../local-cluster/index.ts';
 import type { Tally } from './tally.ts';
 
 /** Media that stands still for so long was disturbed, milliseconds. */
@@ -32,12 +30,16 @@ export class Bystanders {
     const { url, rooms, regions, tally } = options;
     const peers: LightPeer[] = [];
     const known = new Set<string>();
+    /** Consumers for what the bystanders send, once all is set up. */
+    const settled = new Set<string>();
     for (const room of rooms) {
       for (const region of regions) {
         const name = `Bystander ${peers.length + 1}`;
         const onHeard = (heard: Heard) => {
           const left = heardAs('participant-left', heard)?.sessionId;
           if (left !== undefined && known.has(left)) tally.violation(`${name} was told that ${left} has left`);
+          const lost = heardAs('consumer-closed', heard)?.consumerId;
+          if (lost !== undefined && settled.has(lost)) tally.violation(`${name} lost a stream of another bystander`);
           if (heardAs('session-ended', heard) !== undefined) tally.violation(`${name} was put out of the room`);
         };
         const peer = await LightPeer.join({ url, room, region, name, onHeard });
@@ -51,6 +53,7 @@ export class Bystanders {
       await peer.receive();
     }
     await eventually('media flows between the bystanders', () => peers.every(({ received }) => received.size >= 2));
+    for (const { consumers } of peers) for (const consumerId of consumers.keys()) settled.add(consumerId);
     return new Bystanders(peers, tally);
   }
 
@@ -80,22 +83,4 @@ export class Bystanders {
       }
     }
   }
-}
-
-export interface MemorySample {
-  readonly name: string;
-  readonly rssMiB: number;
-}
-
-/** Resident memory of each process of the cluster; tells of those that have ended. */
-export function memoryOf(cluster: LocalCluster, tally: Tally): MemorySample[] {
-  const children = [cluster.sessionApi, ...[...cluster.nodes.values()].map(({ child }) => child)];
-  return children.flatMap((child) => {
-    if (!child.running) {
-      tally.violation(`${child.name} has ended: ${child.lastLines.slice(-500)}`);
-      return [];
-    }
-    const kib = Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1] ?? 0);
-    return [{ name: child.name, rssMiB: Math.round(kib / 1_024) }];
-  });
 }

@@ -28,9 +28,11 @@ export async function fuzzCommand(args: readonly string[]): Promise<number> {
   console.log(`seed ${seed}`);
   const { tally, memory, bystanderPackets } = await fuzz({ frames, seed, say: (line) => console.log(line) });
   console.log(tally.table());
-  console.log('\n| process | warm, MiB | most, MiB | last, MiB |\n| --- | --- | --- | --- |');
-  for (const { name, warmMiB, mostMiB, lastMiB } of memory)
-    console.log(`| ${name} | ${warmMiB} | ${mostMiB} | ${lastMiB} |`);
+  console.log(
+    '\n| process | RSS warm, MiB | most | last | live heap warm, MiB | last |\n| --- | ---: | ---: | ---: | ---: | ---: |',
+  );
+  for (const { name, warmMiB, mostMiB, lastMiB, warmHeapMiB, lastHeapMiB } of memory)
+    console.log(`| ${name} | ${warmMiB} | ${mostMiB} | ${lastMiB} | ${warmHeapMiB} | ${lastHeapMiB} |`);
   console.log(`\npackets received by the bystanders meanwhile: ${bystanderPackets.join(', ')}`);
   if (tally.violations.length === 0) {
     console.log(`${tally.sent} sent: no crash, nobody disturbed, every refusal with its code (seed ${seed})`);

@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import { createRoom } from '../light/api.ts';
 import { LOCAL_REGIONS, LocalCluster } from '../local-cluster/index.ts';
 import { RawRedis } from '../redis/raw-redis.ts';
-import { Bystanders, type MemorySample, memoryOf } from './bystanders.ts';
+import { Heaps, INSPECTED } from '../soak/inspector.ts';
+import { Bystanders } from './bystanders.ts';
 import { FrameAttacker } from './frame-attacker.ts';
+import { Memory, type MemoryRow } from './memory.ts';
 import { busMessages, handshakes, httpRequests } from './other-attacks.ts';
 import { Random } from './random.ts';
 import { breakRecords } from './records.ts';
@@ -19,17 +21,13 @@ export interface FuzzOptions {
 
 export interface FuzzResult {
   readonly tally: Tally;
-  readonly memory: readonly {
-    readonly name: string;
-    readonly warmMiB: number;
-    readonly mostMiB: number;
-    readonly lastMiB: number;
-  }[];
+  readonly memory: readonly MemoryRow[];
   readonly bystanderPackets: readonly number[];
 }
 
 /** Rates high enough that garbage is refused for what it is, not for its number. */
 const NODE_LIMITS = {
+  ...INSPECTED,
   MERIDIAN_REQUESTS_PER_SECOND: '100000',
   MERIDIAN_REQUEST_BURST: '100000',
   MERIDIAN_MAX_IN_FLIGHT: '10000',
@@ -42,6 +40,7 @@ const NODE_LIMITS = {
   MERIDIAN_LOG_LEVEL: 'fatal',
 };
 const API_LIMITS = {
+  ...INSPECTED,
   MERIDIAN_REQUESTS_PER_MINUTE: '1000000',
   MERIDIAN_GUESTS_PER_MINUTE: '1000000',
   MERIDIAN_SIGN_INS_PER_MINUTE: '1000000',
@@ -52,10 +51,6 @@ const API_LIMITS = {
   MERIDIAN_JOINS_PER_MINUTE: '1000000',
   MERIDIAN_LOG_LEVEL: 'fatal',
 };
-/** After so much of the work, memory counts as warm; from there it may grow by so much, MiB. */
-const WARM_SHARE = 0.2;
-export const MOST_GROWTH_MIB = 150;
-
 /** What one slice of the work consists of, of 1,000 frames. */
 const SHARES = { garbage: 4, handshakes: 6, bus: 120, http: 10 };
 const ATTACKERS = 4;
@@ -64,7 +59,8 @@ export async function fuzz({ frames, seed, say }: FuzzOptions): Promise<FuzzResu
   const dataDir = await mkdtemp(join(tmpdir(), 'meridian-fuzz-'));
   const tally = new Tally();
   const cluster = await LocalCluster.start({ dataDir, nodeEnv: NODE_LIMITS, sessionApiEnv: API_LIMITS });
-  const samples: MemorySample[][] = [];
+  const heaps = new Heaps();
+  const memory = new Memory({ cluster, heaps, tally });
   let bystanders: Bystanders | undefined;
   let raw: RawRedis | undefined;
   const attackers: FrameAttacker[] = [];
@@ -115,32 +111,21 @@ export async function fuzz({ frames, seed, say }: FuzzOptions): Promise<FuzzResu
       ]);
       if (tally.sent >= told + frames / 20 || tally.sent >= frames) {
         told = tally.sent;
-        const memory = memoryOf(cluster, tally);
-        samples.push(memory);
+        const sizes = await memory.look();
         const rate = tally.sent / ((performance.now() - started) / 1_000);
-        const sizes = memory.map(({ name, rssMiB }) => `${name} ${rssMiB} MiB`).join(', ');
         say(`${tally.sent} of ${frames}, ${Math.round(rate)} per second; ${sizes}`);
       }
     }
     if (frames >= 100_000) await breakRecords(records);
-    return { tally, memory: memoryTable(samples, tally), bystanderPackets: bystanders.packets };
+    return { tally, memory: memory.judge(), bystanderPackets: bystanders.packets };
   } finally {
     for (const one of attackers) one.close();
     await bystanders
       ?.stop()
       .catch((error: unknown) => tally.violation(`a bystander could not leave: ${String(error)}`));
+    heaps.close();
     raw?.close();
     await cluster.stop();
     await rm(dataDir, { recursive: true, force: true });
   }
-}
-
-function memoryTable(samples: readonly MemorySample[][], tally: Tally): FuzzResult['memory'] {
-  const warm = samples[Math.floor(samples.length * WARM_SHARE)] ?? [];
-  return warm.map(({ name, rssMiB: warmMiB }) => {
-    const sizes = samples.flatMap((sample) => sample.filter((one) => one.name === name).map(({ rssMiB }) => rssMiB));
-    const lastMiB = sizes.at(-1) ?? 0;
-    if (lastMiB - warmMiB > MOST_GROWTH_MIB) tally.violation(`${name} grew from ${warmMiB} to ${lastMiB} MiB`);
-    return { name, warmMiB, mostMiB: Math.max(...sizes), lastMiB };
-  });
 }

@@ -15,6 +15,8 @@ const INHERITED = ['PATH', 'HOME', 'LANG', 'TMPDIR', 'TZ', 'NODE_EXTRA_CA_CERTS'
 /** One service of the local cluster as a child process; its output goes to a log file. */
 export class ServiceChild {
   readonly name: string;
+  /** What it writes, that of the processes of this name before it included. */
+  readonly logFile: string;
   readonly #process: ChildProcess;
   readonly #exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
   #lastLines = '';
@@ -22,6 +24,7 @@ export class ServiceChild {
 
   constructor(options: ChildOptions, onUnexpectedExit: (child: ServiceChild, how: string) => void) {
     this.name = options.name;
+    this.logFile = options.logFile;
     const inherited = Object.fromEntries(
       INHERITED.flatMap((name) => {
         const value = process.env[name];

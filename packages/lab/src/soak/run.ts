@@ -8,8 +8,9 @@ import { createRoom } from '../light/api.ts';
 import { LOCAL_REGIONS, LocalCluster } from '../local-cluster/index.ts';
 import { RawRedis } from '../redis/raw-redis.ts';
 import { Churn } from './churn.ts';
+import { Heaps, INSPECTED } from './inspector.ts';
+import { judge, type Row, type TimedSample } from './judge.ts';
 import { childrenOf, HELD, type Sample, sampleOf } from './sampler.ts';
-import { floors, type Point, spark, type Trend, trendOf } from './trend.ts';
 
 export interface SoakOptions {
   readonly minutes: number;
@@ -17,11 +18,6 @@ export interface SoakOptions {
   /** JSON lines: every sample, then the result. */
   readonly out: string;
   readonly say: (line: string) => void;
-}
-
-export interface Row extends Trend {
-  readonly name: string;
-  readonly curve: string;
 }
 
 export interface SoakResult {
@@ -32,9 +28,8 @@ export interface SoakResult {
 }
 
 const SAMPLE_MS = 2_000;
-/** Caches, pools and the garbage collector find their size in this share of the time, or this long. */
-const WARM_UP_SHARE = 0.25;
-const WARM_UP_MS = 120_000;
+/** With one look in so many the services throw away what nobody holds: what is left then is what a leak would add to. */
+const SETTLE_EVERY = 15;
 /** A worker of the second node dies, and the third node is restarted, that often. */
 const WORKER_KILL_MS = 60_000;
 const RESTART_MS = 150_000;
@@ -43,39 +38,34 @@ const DRAIN_MS = 200_000;
 const DRAINED_WITHIN_MS = 5_000;
 /** No process is ended after this share of the time: the last life of each has to be long enough to be judged. */
 const LAST_LIFE_SHARE = 0.5;
-/** Of a heap, the lowest of so many samples counts. */
-const HEAP_WINDOW = 5;
 const PEOPLE = 9;
-
-/** Growth that does not count, by the last word of a figure's name. */
-const ALLOWED: Readonly<Record<string, number>> = {
-  'rss MiB': 20,
-  'heap MiB': 6,
-  'worker rss MiB': 15,
-  'redis MiB': 2,
-  'redis keys': 60,
-};
-const ALLOWED_COUNT = 15;
 
 export async function soak({ minutes, seed, out, say }: SoakOptions): Promise<SoakResult> {
   const dataDir = await mkdtemp(join(tmpdir(), 'meridian-soak-'));
   await mkdir(dirname(out), { recursive: true });
   const cluster = await LocalCluster.start({
     dataDir,
-    nodeEnv: { MERIDIAN_LOG_LEVEL: 'fatal', MERIDIAN_RESUME_WINDOW_MS: '5000', MERIDIAN_CONNECTIONS_PER_ADDRESS: '0' },
+    nodeEnv: {
+      ...INSPECTED,
+      MERIDIAN_LOG_LEVEL: 'fatal',
+      MERIDIAN_RESUME_WINDOW_MS: '5000',
+      MERIDIAN_CONNECTIONS_PER_ADDRESS: '0',
+    },
     sessionApiEnv: {
+      ...INSPECTED,
       MERIDIAN_LOG_LEVEL: 'fatal',
       MERIDIAN_REQUESTS_PER_MINUTE: '1000000',
       MERIDIAN_GUESTS_PER_MINUTE: '1000000',
     },
   });
   const raw = await RawRedis.open(Number(new URL(cluster.redisUrl).port));
-  const samples: { readonly atMs: number; readonly sample: Sample }[] = [];
+  const heaps = new Heaps();
+  const samples: TimedSample[] = [];
   const regions = LOCAL_REGIONS.map(({ region }) => region);
   const rooms = [await createRoom(cluster.url), await createRoom(cluster.url), await createRoom(cluster.url)];
   const churn = new Churn({ url: cluster.url, rooms, regions, people: PEOPLE, seed });
   try {
-    const idle = await sampleOf(cluster, raw);
+    const idle = new Map(await sampleOf(cluster, raw));
     churn.start();
     const started = performance.now();
     const endsAt = minutes * 60_000;
@@ -85,7 +75,7 @@ export async function soak({ minutes, seed, out, say }: SoakOptions): Promise<So
     let draining: Promise<void> = Promise.resolve();
     let restarting: Promise<unknown> = Promise.resolve();
     for (let nowMs = 0; nowMs < endsAt; nowMs = performance.now() - started) {
-      const sample = await sampleOf(cluster, raw);
+      const sample = await sampleOf(cluster, raw, samples.length % SETTLE_EVERY === 0 ? heaps : undefined);
       samples.push({ atMs: nowMs, sample });
       await appendFile(out, `${JSON.stringify({ atMs: Math.round(nowMs), ...Object.fromEntries(sample) })}\n`);
       if (nowMs > nextKill && nowMs < endsAt * LAST_LIFE_SHARE) {
@@ -102,7 +92,7 @@ export async function soak({ minutes, seed, out, say }: SoakOptions): Promise<So
       }
       if (nowMs > nextRestart && nowMs < endsAt * LAST_LIFE_SHARE) {
         nextRestart += RESTART_MS;
-        restarting = restarting.then(() => cluster.restartNode(restarted()));
+        restarting = restarting.then(() => restart(cluster, raw, idle));
         say(`${clock(nowMs)}: ${restarted()} is restarted`);
       }
       if (samples.length % 15 === 0)
@@ -113,12 +103,13 @@ export async function soak({ minutes, seed, out, say }: SoakOptions): Promise<So
     await churn.stop();
     say('everybody has left');
     const left = await leftOver(cluster, raw, idle);
-    const rows = judge(samples, Math.min(WARM_UP_MS, endsAt * WARM_UP_SHARE));
+    const rows = judge(samples, endsAt);
     const result = { rows, counts: churn.counts, left };
     await appendFile(out, `${JSON.stringify({ result: { ...result, counts: Object.fromEntries(churn.counts) } })}\n`);
     return result;
   } finally {
     await churn.stop();
+    heaps.close();
     raw.close();
     await cluster.stop();
     await rm(dataDir, { recursive: true, force: true });
@@ -153,6 +144,16 @@ async function drainFirst(local: LocalCluster): Promise<void> {
   }
 }
 
+/**
+ * The WebRTC clients' library opens its sockets and pipes so that processes started later inherit them: what the new process
+ * has when it is ready is none of its doing, and what it may have in the end.
+ */
+async function restart(cluster: LocalCluster, raw: RawRedis, idle: Map<string, number>): Promise<void> {
+  const fds = `${restarted()} fds`;
+  await cluster.restartNode(restarted());
+  idle.set(fds, (await sampleOf(cluster, raw)).get(fds) ?? 0);
+}
+
 function restarted(): string {
   const last = LOCAL_REGIONS.at(-1);
   if (last === undefined) throw new Error('the local cluster has no nodes');
@@ -183,30 +184,6 @@ async function leftOver(cluster: LocalCluster, raw: RawRedis, idle: Sample): Pro
     { withinMs: 40_000, everyMs: 500 },
   ).catch(() => {});
   return left;
-}
-
-function judge(samples: readonly { readonly atMs: number; readonly sample: Sample }[], warmMs: number): Row[] {
-  const warm = samples.filter(({ atMs }) => atMs >= warmMs);
-  const names = [...new Set(warm.flatMap(({ sample }) => [...sample.keys()]))]
-    .filter((name) => !name.endsWith('pid'))
-    .sort();
-  return names.map((name) => {
-    const service = name.split(' ')[0] ?? '';
-    const owner = name.includes('worker') ? `${service} worker pid` : `${service} pid`;
-    const lastPid = warm.at(-1)?.sample.get(owner);
-    const points = warm.flatMap(({ atMs, sample }): Point[] => {
-      const value = sample.get(name);
-      // Of a process that was started anew, only the last life is judged.
-      return value === undefined || sample.get(owner) !== lastPid ? [] : [{ atMs, value }];
-    });
-    const what = name.slice(service.length + 1);
-    // A process that was started anew warms up again.
-    const bornMs = samples.find(({ sample }) => sample.get(owner) === lastPid)?.atMs ?? 0;
-    const settled = points.filter(({ atMs }) => atMs >= bornMs + warmMs);
-    const used = what === 'heap MiB' ? floors(settled, HEAP_WINDOW) : settled;
-    const allowed = ALLOWED[what] ?? ALLOWED[name] ?? ALLOWED_COUNT;
-    return { name, curve: spark(points.map(({ value }) => value)), ...trendOf(used, allowed) };
-  });
 }
 
 function summary(sample: Sample): string {

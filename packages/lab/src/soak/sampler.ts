@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import type { LocalCluster, ServiceChild } from '../local-cluster/index.ts';
 import type { RawRedis } from '../redis/raw-redis.ts';
+import type { Heaps } from './inspector.ts';
 
 /** Figures by name, such as `ams-1 rss MiB`. */
 export type Sample = ReadonlyMap<string, number>;
@@ -20,8 +21,14 @@ export const HELD = [
 
 const MIB = 1_048_576;
 
-/** One look at everything that could grow. What cannot be read just now (a process that starts) is left out. */
-export async function sampleOf(cluster: LocalCluster, raw: RawRedis): Promise<Sample> {
+/** Marks of chat lines live so long: the longest of what Redis forgets by itself during a soak, milliseconds. */
+export const LONGEST_MARK_MS = 10 * 60_000;
+
+/**
+ * One look at everything that could grow. What cannot be read just now (a process that starts) is left out.
+ * @param heaps given when the services are to throw away what nobody holds, and then to be measured
+ */
+export async function sampleOf(cluster: LocalCluster, raw: RawRedis, heaps?: Heaps): Promise<Sample> {
   const sample = new Map<string, number>();
   const services: { child: ServiceChild; url: string; isNode: boolean }[] = [
     { child: cluster.sessionApi, url: cluster.url, isNode: false },
@@ -37,9 +44,12 @@ export async function sampleOf(cluster: LocalCluster, raw: RawRedis): Promise<Sa
       };
       put('pid', child.pid);
       put('rss MiB', rssOf(child.pid));
-      put('heap MiB', scaled(metrics.get('meridian_nodejs_heap_size_used_bytes'), MIB));
       put('fds', countIn(`/proc/${child.pid}/fd`));
       put('handles', metrics.get('meridian_nodejs_active_handles_total'));
+      if (heaps !== undefined) {
+        put('live heap MiB', scaled(await heaps.live(child).catch(() => undefined), MIB));
+        put('settled rss MiB', rssOf(child.pid));
+      }
       if (!isNode) return;
       const workers = childrenOf(child.pid);
       put('worker pid', workers[0]);
@@ -51,9 +61,18 @@ export async function sampleOf(cluster: LocalCluster, raw: RawRedis): Promise<Sa
     }),
   );
   const info = String(await raw.send('INFO', 'memory'));
-  sample.set('redis keys', Number(await raw.send('DBSIZE')));
+  const expiries = await expiriesOf(raw);
+  sample.set('redis keys', expiries.length);
+  sample.set('redis lasting-keys', expiries.filter((ms) => ms === -1 || ms > LONGEST_MARK_MS).length);
   sample.set('redis MiB', Number(/^used_memory:(\d+)/m.exec(info)?.[1] ?? 0) / MIB);
   return sample;
+}
+
+/** Milliseconds until each key expires by itself; -1 for one that does not. */
+async function expiriesOf(raw: RawRedis): Promise<number[]> {
+  const keys = await raw.keys();
+  const expiries = await Promise.all(keys.map(async (key) => Number(await raw.send('PTTL', key))));
+  return expiries.filter((ms) => ms !== -2);
 }
 
 /** Sums over the labels of each metric. */

@@ -46,16 +46,6 @@ export function trendOf(points: readonly Point[], allowed: number): Trend {
   return { verdict: grows ? 'grows' : 'flat', first, last, growth };
 }
 
-/** The lowest of each window: of a heap, what stays when the garbage has gone. */
-export function floors(points: readonly Point[], window: number): Point[] {
-  const found: Point[] = [];
-  for (let at = 0; at + window <= points.length; at += window) {
-    const lowest = points.slice(at, at + window).reduce((low, one) => (one.value < low.value ? one : low));
-    found.push(lowest);
-  }
-  return found;
-}
-
 /** A line of eight heights. */
 export function spark(values: readonly number[], width = 40): string {
   const step = Math.max(1, values.length / width);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { floors, type Point, trendOf } from '../../src/soak/trend.ts';
+import { type Point, trendOf } from '../../src/soak/trend.ts';
 
 /** A figure every two seconds for ten minutes, with noise that repeats. */
 const series = (value: (index: number) => number): Point[] =>
@@ -45,12 +45,5 @@ describe('the trend of a figure', () => {
 
   test('is not judged by a handful of points', () => {
     expect(trendOf(series((index) => index).slice(0, 8), 0).verdict).toBe('too-short');
-  });
-
-  test('of a heap is that of its floor: the saw-tooth of the garbage collector does not count', () => {
-    const sawTooth = series((index) => 50 + (index % 10) * 5);
-    const floor = floors(sawTooth, 10);
-    expect(Math.max(...floor.map(({ value }) => value))).toBeLessThan(60);
-    expect(trendOf(floor, 1).verdict).toBe('flat');
   });
 });
