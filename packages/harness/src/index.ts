@@ -3,6 +3,7 @@ export { freezeProcess, thawProcess } from './freeze.ts';
 export { type MongoServer, type MongoSource, mongoDatabaseUrl, mongoSource, startMongo } from './mongodb.ts';
 export { type NginxOptions, type NginxProcess, startNginx, writeNginxConfig } from './nginx.ts';
 export { freePort, isPortFree } from './ports.ts';
+export { type PrometheusOptions, type PrometheusProcess, startPrometheus } from './prometheus.ts';
 export { type RedisProcess, startRedis, type WriteRefusal } from './redis.ts';
 export { type RedisClusterProcess, startRedisCluster } from './redis-cluster.ts';
 export { type RedisSentinelProcess, startRedisSentinel } from './redis-sentinel.ts';
