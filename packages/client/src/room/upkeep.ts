@@ -356,7 +356,7 @@ export class Upkeep {
    * another way at once, and not only when the browser has given the old one up. Never throws.
    */
   async #mindNetwork(attachment: Attachment): Promise<void> {
-    const isSilent = attachment.isConnecting || !(await attachment.mediaLives());
+    const isSilent = attachment.isConnecting || !(await attachment.mediaLives().catch(() => true));
     if (isSilent && this.#state.name === 'connected' && this.current === attachment) attachment.restartIce();
   }
 
