@@ -4,18 +4,19 @@ import { connect, type Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { eventually } from '@meridian/harness';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { MessagesReply, parseOrThrow } from '@meridian/protocol';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { metricOf } from '../../src/faults/agreement.ts';
-import { createRoom } from '../../src/light/api.ts';
+import { createRoom, enterAsGuest } from '../../src/light/api.ts';
 import { startCall, startCluster } from './outages/call.ts';
 import { Peer } from './outages/peer.ts';
 
 const run = promisify(execFile);
-const AHEAD_MS = 300_000;
-const SHIFTED = {
+const FIVE_MINUTES_MS = 300_000;
+const clockOff = (byMs: number) => ({
   NODE_OPTIONS: `--import=${fileURLToPath(new URL('../../src/faults/clock-shift.ts', import.meta.url))}`,
-  LAB_CLOCK_AHEAD_MS: String(AHEAD_MS),
-};
+  LAB_CLOCK_AHEAD_MS: String(byMs),
+});
 
 /** Milliseconds, as the metrics say it. */
 async function offsetOf(url: string): Promise<number> {
@@ -23,11 +24,17 @@ async function offsetOf(url: string): Promise<number> {
   return metricOf(text, 'meridian_clock_offset_seconds') * 1_000;
 }
 
-describe('a clock that is five minutes ahead', () => {
-  test.each(['sin-1', 'session-api'])('of %s: tokens and leases work all the same, and it is reported', async (odd) => {
+describe('a clock that is five minutes off', () => {
+  test.each([
+    ['sin-1', 'ahead', FIVE_MINUTES_MS],
+    ['sin-1', 'behind', -FIVE_MINUTES_MS],
+    ['session-api', 'ahead', FIVE_MINUTES_MS],
+    ['session-api', 'behind', -FIVE_MINUTES_MS],
+  ])('of %s, %s: tokens and leases work all the same, and it is reported', async (odd, _way, aheadMs) => {
+    const shifted = clockOff(aheadMs);
     const cluster = await startCluster({
-      ...(odd === 'session-api' ? { sessionApiEnv: SHIFTED } : {}),
-      nodeEnvOf: async ({ nodeId }) => (nodeId === odd ? SHIFTED : {}),
+      ...(odd === 'session-api' ? { sessionApiEnv: shifted } : {}),
+      nodeEnvOf: async ({ nodeId }) => (nodeId === odd ? shifted : {}),
     });
     onTestFinished(() => cluster.remove());
 
@@ -39,7 +46,7 @@ describe('a clock that is five minutes ahead', () => {
     await ann.until('chat', (one) => one.message.id === message.id);
     expect(Math.abs(message.sentAtMs - Date.now())).toBeLessThan(60_000);
     await call.expectState({ producers: Object.values(mics) });
-    // A node whose clock is fast does not outlive its lease or lose it.
+    // A node whose clock is wrong does not outlive its lease or lose it.
     cluster.node('sin-1').child.signal('SIGKILL');
     await eventually('its people are swept', async () => {
       const { participants } = await call.state.rooms.snapshot(call.roomId);
@@ -49,11 +56,11 @@ describe('a clock that is five minutes ahead', () => {
 
     const url = odd === 'sin-1' ? again.url : cluster.url;
     await eventually('it is reported', async () => {
-      expect(Math.abs((await offsetOf(url)) + AHEAD_MS)).toBeLessThan(2_000);
+      expect(Math.abs((await offsetOf(url)) + aheadMs)).toBeLessThan(2_000);
       expect(await (await fetch(`${url}/readyz`)).json()).toMatchObject({ clockOffsetMs: expect.any(Number) });
       const nodes = await call.state.registry.list();
       const offsets = nodes.map(({ record }) => [record.nodeId, Math.round((record.clockOffsetMs ?? 0) / 60_000)]);
-      expect(Object.fromEntries(offsets)).toEqual({ 'ams-1': 0, 'sin-1': odd === 'sin-1' ? -5 : 0 });
+      expect(Object.fromEntries(offsets)).toEqual({ 'ams-1': 0, 'sin-1': odd === 'sin-1' ? -aheadMs / 60_000 : 0 });
     });
   });
 });
@@ -62,43 +69,60 @@ describe('a clock that is five minutes ahead', () => {
 function answerTo(port: number): Promise<'answered' | 'refused'> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1');
-    socket.once('connect', () => socket.write('GET /probe HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n'));
+    socket.once('connect', () => socket.write('GET /healthz HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n'));
     socket.once('data', () => resolve('answered'));
     socket.on('error', () => resolve('refused'));
     socket.once('close', () => resolve('refused'));
   });
 }
 
-describe('a node without file descriptors', () => {
-  test('refuses whoever is new, keeps its call, and takes people again afterwards', async () => {
-    const cluster = await startCluster();
-    onTestFinished(() => cluster.remove());
-    const call = await startCall(cluster);
-    onTestFinished(() => call.end());
-    const { child, url } = cluster.node('ams-1');
-    const limit = (nofile: string) => run('prlimit', ['--pid', String(child.pid), `--nofile=${nofile}:`]);
-    const { stdout } = await run('prlimit', ['--pid', String(child.pid), '--nofile', '--noheadings', '-o', 'SOFT']);
-    const open = (await readdir(`/proc/${child.pid}/fd`)).length;
+/**
+ * Takes all file descriptors from a process but those that it has open, and the rest by connections that say nothing.
+ * Resolves when whoever is new is refused. @returns gives them back
+ */
+async function withoutDescriptors(pid: number, url: string): Promise<() => Promise<void>> {
+  const limit = (nofile: string) => run('prlimit', ['--pid', String(pid), `--nofile=${nofile}:`]);
+  const { stdout } = await run('prlimit', ['--pid', String(pid), '--nofile', '--noheadings', '-o', 'SOFT']);
+  const open = (await readdir(`/proc/${pid}/fd`)).length;
+  const idle: Socket[] = [];
+  const letGo = () => {
+    for (const socket of idle.splice(0)) socket.destroy();
+  };
+  onTestFinished(letGo);
+  await limit(String(open + 2));
+  const port = Number(new URL(url).port);
+  await eventually('whoever is new is refused', async () => {
+    idle.push(connect(port, '127.0.0.1').on('error', () => {}));
+    return (await answerTo(port)) === 'refused';
+  });
+  return async () => {
+    letGo();
+    await limit(stdout.trim());
+  };
+}
 
-    await limit(String(open + 2));
-    const idle: Socket[] = [];
-    const letGo = () => {
-      for (const socket of idle.splice(0)) socket.destroy();
-    };
-    onTestFinished(letGo);
-    const port = Number(new URL(url).port);
-    await eventually('whoever is new is refused', async () => {
-      const silent = connect(port, '127.0.0.1').on('error', () => {});
-      idle.push(silent);
-      return (await answerTo(port)) === 'refused';
-    });
+describe('a process without file descriptors', () => {
+  let cluster: Awaited<ReturnType<typeof startCluster>>;
+  let call: Awaited<ReturnType<typeof startCall>>;
+  beforeEach(async () => {
+    cluster = await startCluster();
+    call = await startCall(cluster);
+  });
+  afterEach(async () => {
+    await call?.end();
+    await cluster?.remove();
+  });
+
+  test('which is a node refuses whoever is new, keeps its call, and takes people again afterwards', async () => {
+    const { child, url } = cluster.node('ams-1');
+    const giveBack = await withoutDescriptors(child.pid, url);
+
     expect(child.running).toBe(true);
     await call.mediaFlows();
     const { message } = await call.cid.request('send-chat', { text: 'still here' });
     await call.bob.until('chat', (one) => one.message.id === message.id);
 
-    letGo();
-    await limit(stdout.trim());
+    await giveBack();
     const eve = await eventually(
       'a newcomer gets in',
       () => Peer.join({ url: call.url, room: call.room, name: 'Eve', region: 'eu-west' }),
@@ -108,7 +132,44 @@ describe('a node without file descriptors', () => {
     await eve.leave();
     call.expectNobodyLeft();
   });
+
+  test('which is the session service refuses whoever is new and takes people again; calls and resumes go on, no line is lost', async () => {
+    const { sessionApi } = cluster;
+    const { ann, bob, cid } = call;
+    const giveBack = await withoutDescriptors(sessionApi.pid, cluster.url);
+
+    expect(sessionApi.running).toBe(true);
+    await call.mediaFlows();
+    const { message } = await cid.request('send-chat', { text: 'still here' });
+    await bob.until('chat', (one) => one.message.id === message.id);
+    ann.cut();
+    const welcome = await ann.resume({ epoch: ann.joined.self.epoch, seq: ann.lastSeq });
+    expect(welcome).toMatchObject({ resumed: true, sessionId: ann.sessionId });
+
+    await giveBack();
+    const eve = await eventually(
+      'a newcomer gets in',
+      () => Peer.join({ url: call.url, room: call.room, name: 'Eve', region: 'eu-west' }),
+      { withinMs: 20_000, everyMs: 250 },
+    );
+    expect(sessionApi.running).toBe(true);
+    await eventually('the line is in the history', async () => {
+      expect((await history(call.url, call.room)).map(({ id }) => id)).toContain(message.id);
+    });
+    await eve.leave();
+    for (const one of [bob, cid]) {
+      await one.until('participant-left', ({ sessionId }) => sessionId === eve.sessionId);
+      expect(one.all('participant-left')).toHaveLength(1);
+    }
+  });
 });
+
+/** What was said in the room, as the service has stored it. */
+async function history(url: string, room: string) {
+  const headers = { authorization: `Bearer ${await enterAsGuest(url, 'Reader')}` };
+  const response = await fetch(`${url}/v1/rooms/${room}/messages`, { headers, signal: AbortSignal.timeout(5_000) });
+  return parseOrThrow(MessagesReply, await response.json()).messages;
+}
 
 describe('a node without ports for relays', () => {
   test('tells those whom it concerns, leaves the others alone, and goes on when a port is free', async () => {

@@ -1,5 +1,6 @@
 import { eventually } from '@meridian/harness';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { Person } from '../../src/index.ts';
 import { framesRise, metric, openStage, type Stage, showsExactly } from './support.ts';
 
 let stage: Stage;
@@ -71,6 +72,63 @@ describe('coming and going', () => {
       { withinMs: 40_000, everyMs: 500 },
     );
     await showsExactly(binh, ['Binh']);
+  });
+});
+
+describe('two tabs of one person', () => {
+  /** Opens tabs of one browser, which holds one account; they name different regions. */
+  async function browserOf(name: string) {
+    const context = await stage.browser.newContext({ permissions: ['camera', 'microphone'] });
+    onTestFinished(() => context.close());
+    return (room: string, region: string) =>
+      Person.inContext(context, { url: stage.cluster.url, room, name, region, quality: 'low' }, { autojoin: true });
+  }
+  const sessionsOf = async (viewer: Person, name: string) =>
+    (await viewer.tiles()).filter((tile) => tile.name.includes(name)).map(({ sessionId }) => sessionId);
+
+  it('are two participants, each of which comes and goes by itself', async () => {
+    const room = await stage.room();
+    const anna = await stage.join({ room, name: 'Anna', region: 'eu-west', quality: 'low' });
+    const openTab = await browserOf('Binh');
+    const first = await openTab(room, 'ap-southeast');
+    await first.waitUntilJoined();
+    const [older] = await eventually('Anna sees the first', async () => {
+      const all = await sessionsOf(anna, 'Binh');
+      return all.length === 1 && all;
+    });
+    const second = await openTab(room, 'ap-vn');
+    await second.waitUntilJoined();
+    await eventually('Anna sees both', async () => (await sessionsOf(anna, 'Binh')).length === 2);
+
+    await second.leave();
+    await eventually('the first is left', async () => {
+      expect(await sessionsOf(anna, 'Binh')).toEqual([older]);
+    });
+    await framesRise(anna, 'Binh', 5);
+    await framesRise(first, 'Anna', 5);
+  });
+
+  it('are one where the room wants it so: the newer takes the place, the older is told and stays away', async () => {
+    const room = await stage.room({ duplicates: 'replace' });
+    const anna = await stage.join({ room, name: 'Anna', region: 'eu-west', quality: 'low' });
+    const openTab = await browserOf('Binh');
+    const first = await openTab(room, 'ap-southeast');
+    await first.waitUntilJoined();
+    await framesRise(anna, 'Binh', 5);
+    const [older] = await sessionsOf(anna, 'Binh');
+
+    const second = await openTab(room, 'ap-vn');
+    await second.waitUntilJoined();
+
+    const card = first.page.getByTestId('error-card');
+    await card.waitFor({ state: 'visible', timeout: 20_000 });
+    expect(await card.getAttribute('data-code')).toBe('session-replaced');
+    await showsExactly(anna, ['Anna', 'Binh']);
+    expect(await sessionsOf(anna, 'Binh')).not.toEqual([older]);
+    await framesRise(anna, 'Binh', 5);
+    await framesRise(second, 'Anna', 5);
+    expect(await card.isVisible()).toBe(true);
+    await showsExactly(anna, ['Anna', 'Binh']);
   });
 });
 

@@ -3,15 +3,16 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 
 const root = fileURLToPath(new URL('../../../../', import.meta.url));
-const page = readFileSync(`${root}docs/security.md`, 'utf8');
+const read = (name: string) => readFileSync(`${root}docs/${name}`, 'utf8');
+const page = read('security.md');
+
+test.each(['security.md', 'proofs.md'])('%s names tests that there are', (name) => {
+  const named = [...read(name).matchAll(/`([a-z-]+\/test\/[\w./-]+\.ts)`/g)].flatMap(([, path]) => path ?? []);
+  expect(new Set(named).size).toBeGreaterThan(25);
+  for (const path of named) expect(existsSync(`${root}packages/${path}`), path).toBe(true);
+});
 
 describe('the page about security', () => {
-  test('names tests that there are', () => {
-    const named = [...page.matchAll(/`([a-z-]+\/test\/[\w./-]+\.ts)`/g)].flatMap(([, path]) => path ?? []);
-    expect(new Set(named).size).toBeGreaterThan(25);
-    for (const path of named) expect(existsSync(`${root}packages/${path}`), path).toBe(true);
-  });
-
   test('names settings that there are', async () => {
     const { settings: node } = await import('../../../../packages/sfu-node/src/config.ts');
     const { settings: service } = await import('../../../../packages/session-api/src/config.ts');
