@@ -2,8 +2,10 @@ import { mkdir, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { MeridianError } from '@meridian/protocol';
-import type { Evaluation } from '../analysis/experiment.ts';
+import { MIN_BLOCKS } from '../analysis/effects.ts';
+import { type Evaluation, evaluate } from '../analysis/experiment.ts';
 import { RealStage } from '../experiment/real/real-stage.ts';
+import { readRuns } from '../experiment/record/run.ts';
 import { readScenario, SCENARIOS_DIR } from '../experiment/scenario/file.ts';
 import type { Scenario } from '../experiment/scenario/schema.ts';
 import { writeReport } from '../report/write.ts';
@@ -58,15 +60,25 @@ export async function run(args: readonly string[]): Promise<number> {
   return evaluation === undefined ? 1 : 0;
 }
 
+/** Made-up experiments of `lab aa`. */
+const AA_SEEDS = 400;
+
+const AA_HELP = `pnpm lab aa [scenario.yaml] [options]
+  Runs the scenario's first arm against itself, then makes up experiments from what was recorded.
+  --from FOLDER    only the latter, from recordings that are there: of "lab aa", or of any experiment (runs of the same arm)`;
+
 /** `pnpm lab aa`: the same arm twice, and made-up experiments from what was recorded. */
 export async function aa(args: readonly string[]): Promise<number> {
-  const { values, positionals } = parse(args);
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: { ...COMMON, from: { type: 'string' } },
+  });
   if (values.help) {
-    console.log(
-      `pnpm lab aa [scenario.yaml] [options]\n  Runs the scenario's first arm against itself.\n${OPTIONS_HELP}`,
-    );
+    console.log(`${AA_HELP}\n${OPTIONS_HELP}`);
     return 0;
   }
+  if (values.from !== undefined) return tellAa(evaluate((await readRuns(values.from)).runs).blocks);
   const scenario = adjusted(await readScenario(positionals[0] ?? join(SCENARIOS_DIR, 'eu-vn.yaml')), values);
   const [arm] = scenario.arms;
   if (arm === undefined) throw new MeridianError('config-invalid', { message: 'the scenario has no arm' });
@@ -80,9 +92,23 @@ export async function aa(args: readonly string[]): Promise<number> {
   };
   const evaluation = await measure(twice, values);
   if (evaluation === undefined) return 1;
-  const { found, seeds, pairs, byFigure } = simulateAa(evaluation.blocks, { seeds: 400, seed: 1 });
+  const real = evaluation.comparisons.every(({ verdict: { outcome } }) => outcome === 'no-difference');
+  console.log(`A/A: the real runs found ${real ? 'no difference' : 'a difference, or were too few'}.`);
+  const simulated = tellAa(evaluation.blocks);
+  return real ? simulated : 1;
+}
+
+function tellAa(blocks: Evaluation['blocks']): number {
+  const { found, seeds, pairs, byFigure } = simulateAa(blocks, { seeds: AA_SEEDS, seed: 1 });
+  if (pairs < MIN_BLOCKS) {
+    throw new MeridianError('config-invalid', {
+      message: `${pairs} pairs of runs of one arm are too few to make up experiments from; ${MIN_BLOCKS} are needed`,
+    });
+  }
+  const figures = Object.entries(byFigure).map(([name, count]) => `${name} ${count}`);
   console.log(
-    `A/A: of ${seeds} experiments made up from ${pairs} recorded pairs, ${found} found a difference (${((100 * found) / seeds).toFixed(1)} %; at most 5 % may) ${JSON.stringify(byFigure)}`,
+    `A/A: of ${seeds} experiments made up from ${pairs} recorded pairs, ${found} found a difference ` +
+      `(${((100 * found) / seeds).toFixed(1)} %; at most 5 % may)${figures.length === 0 ? '' : `: ${figures.join(', ')}`}`,
   );
   return found / seeds <= 0.05 ? 0 : 1;
 }

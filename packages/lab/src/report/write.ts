@@ -1,8 +1,7 @@
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { MeridianError } from '@meridian/protocol';
 import { type EvaluateOptions, type Evaluation, evaluate } from '../analysis/experiment.ts';
-import { readRun } from '../experiment/record/run.ts';
+import { readRuns } from '../experiment/record/run.ts';
 import { FIGURES_FILE } from './content.ts';
 import { figuresFile } from './figures-file.ts';
 import { htmlReport } from './html.ts';
@@ -31,14 +30,7 @@ export interface WriteOptions extends EvaluateOptions {
  * @throws MeridianError `config-invalid` where there is nothing to read or the recordings do not fit together
  */
 export async function writeReport(runsDir: string, options: WriteOptions = {}): Promise<Written> {
-  const names = await readdir(runsDir).catch((cause: unknown) => {
-    throw new MeridianError('config-invalid', { message: `${runsDir} cannot be read`, cause });
-  });
-  const files = names.filter((name) => /\.jsonl(\.gz)?$/.test(name)).sort();
-  if (files.length === 0) {
-    throw new MeridianError('config-invalid', { message: `${runsDir} has no recorded runs (*.jsonl, *.jsonl.gz)` });
-  }
-  const runs = await Promise.all(files.map((name) => readRun(join(runsDir, name))));
+  const { files, runs } = await readRuns(runsDir);
   const evaluation = evaluate(runs, options);
   const outDir = options.outDir ?? runsDir;
   const pictures = [...topology(evaluation), ...plotsOf(evaluation)];

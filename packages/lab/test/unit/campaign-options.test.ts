@@ -1,7 +1,11 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
-import { run } from '../../src/campaign/commands.ts';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { aa, run } from '../../src/campaign/commands.ts';
 import { SCENARIOS_DIR } from '../../src/experiment/scenario/file.ts';
+import { normalAt } from '../../src/wan/model/random.ts';
+import { syntheticLines } from '../support/synthetic-run.ts';
 
 const file = join(SCENARIOS_DIR, 'eu-vn.yaml');
 const cluster = ['--cluster', 'https://meet.example.org'];
@@ -24,6 +28,33 @@ describe('lab run refuses, before anything is started,', () => {
     await expect(run([file, ...options])).rejects.toMatchObject({
       code: 'config-invalid',
       message: expect.stringContaining(message),
+    });
+  });
+});
+
+describe('lab aa --from', () => {
+  async function recordings(blocks: number): Promise<string> {
+    const dir = await mkdtemp(join(tmpdir(), 'meridian-aa-'));
+    onTestFinished(() => rm(dir, { recursive: true, force: true }));
+    for (let block = 0; block < blocks; block += 1) {
+      const lines = syntheticLines({ arm: 'relay', block, seconds: 5, latencyMs: 230 + 5 * normalAt(1, block) });
+      await writeFile(join(dir, `${block}.jsonl`), lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+    }
+    return dir;
+  }
+
+  test('makes up experiments from recordings that are there, of any experiment', async () => {
+    const said: string[] = [];
+    const log = vi.spyOn(console, 'log').mockImplementation((line: string) => void said.push(line));
+    onTestFinished(() => log.mockRestore());
+    expect(await aa(['--from', await recordings(12)])).toBe(0);
+    expect(said.join('\n')).toMatch(/of 400 experiments made up from 6 recorded pairs, \d+ found a difference/);
+  });
+
+  test('says when they are too few', async () => {
+    await expect(aa(['--from', await recordings(6)])).rejects.toMatchObject({
+      code: 'config-invalid',
+      message: expect.stringContaining('3 pairs of runs of one arm are too few'),
     });
   });
 });

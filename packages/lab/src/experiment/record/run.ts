@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { MeridianError } from '@meridian/protocol';
 import { type End, type Header, type LineOf, RecordLine } from './schema.ts';
@@ -81,4 +82,16 @@ export function parseRun(text: string, file: string): RecordedRun {
 export async function readRun(file: string): Promise<RecordedRun> {
   const bytes = await readFile(file);
   return parseRun((file.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('utf8'), file);
+}
+
+/** Every run of a folder, in the order of the files' names. @throws MeridianError `config-invalid` where there are none; what `readRun` throws. */
+export async function readRuns(dir: string): Promise<{ files: string[]; runs: RecordedRun[] }> {
+  const names = await readdir(dir).catch((cause: unknown) => {
+    throw new MeridianError('config-invalid', { message: `${dir} cannot be read`, cause });
+  });
+  const files = names.filter((name) => /\.jsonl(\.gz)?$/.test(name)).sort();
+  if (files.length === 0) {
+    throw new MeridianError('config-invalid', { message: `${dir} has no recorded runs (*.jsonl, *.jsonl.gz)` });
+  }
+  return { files, runs: await Promise.all(files.map((name) => readRun(join(dir, name)))) };
 }
