@@ -55,6 +55,10 @@ describe('a cluster behind nginx with the deployed configuration', () => {
       const answer = await fetch(`${plain.url}${path}`, { headers: { accept: 'text/html' } });
       expect(answer.status).toBe(200);
       expect(await answer.text()).toContain('Meridian behind nginx');
+      // What the service says of how its pages may be used gets through, once.
+      expect(answer.headers.get('content-security-policy')?.match(/default-src/g)).toHaveLength(1);
+      expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
+      expect(answer.headers.get('set-cookie')).toBeNull();
     }
   });
 

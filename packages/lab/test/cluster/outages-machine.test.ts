@@ -59,7 +59,9 @@ describe('a clock that is five minutes off', () => {
       expect(Math.abs((await offsetOf(url)) + aheadMs)).toBeLessThan(2_000);
       expect(await (await fetch(`${url}/readyz`)).json()).toMatchObject({ clockOffsetMs: expect.any(Number) });
       const nodes = await call.state.registry.list();
-      const offsets = nodes.map(({ record }) => [record.nodeId, Math.round((record.clockOffsetMs ?? 0) / 60_000)]);
+      // Whole minutes; none of them is -0.
+      const minutes = (ms: number) => Math.round(ms / 60_000) + 0;
+      const offsets = nodes.map(({ record }) => [record.nodeId, minutes(record.clockOffsetMs ?? 0)]);
       expect(Object.fromEntries(offsets)).toEqual({ 'ams-1': 0, 'sin-1': odd === 'sin-1' ? -aheadMs / 60_000 : 0 });
     });
   });

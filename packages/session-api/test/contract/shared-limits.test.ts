@@ -115,16 +115,20 @@ describe('bodies and requests', () => {
       'never finish their body',
       'POST /v1/guests HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{',
     ],
-  ])('that %s are cut, though a byte comes now and then', async (_what, head) => {
+  ])('that %s are told so and cut, though a byte comes now and then', async (_what, head) => {
     const rig = await start({ MERIDIAN_REQUEST_TIMEOUT_MS: '400' });
     const socket = connect(rig.api.port, '127.0.0.1');
     socket.on('error', () => {});
     const closed = new Promise((resolve) => socket.on('close', resolve));
-    socket.resume();
+    let answer = '';
+    socket.on('data', (data) => {
+      answer += data.toString();
+    });
     if (head !== '') socket.write(head);
     const dribble = setInterval(() => head !== '' && socket.write(head.endsWith('{') ? ' ' : 'x-a: b\r\n'), 50);
     await closed;
     clearInterval(dribble);
+    expect(answer).toMatch(/^HTTP\/1\.1 504 [\s\S]*"code":"deadline-exceeded"/);
     expect((await rig.call('GET', '/healthz')).status).toBe(200);
   });
 });
