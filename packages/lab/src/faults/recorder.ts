@@ -7,7 +7,7 @@ export const HEARING_MS = 20;
 
 /** What a page has seen and heard. Times are milliseconds since 1970 by the machine's clock. */
 export const Recording = z.object({
-  /** By the name in the tile: when each frame was put on the screen. */
+  /** By the name in the tile: when each frame came to the element that was seen there. */
   frames: z.record(z.string(), z.array(z.number())),
   /** By tone (hertz): spells in which it could be heard. The last one may be going on: then it ends now. */
   heard: z.record(z.string(), z.array(z.tuple([z.number(), z.number()]))),
@@ -29,14 +29,17 @@ export type Recording = z.infer<typeof Recording>;
 /**
  * Runs in the page before any of its scripts. The microphone is replaced by a steady tone (a beep with
  * pauses would leave open whether silence is a gap); whatever the page plays is listened to, tone by
- * tone, and every frame that is put on the screen is noted with the name in its tile. It looks at what
+ * tone, and every frame that comes to an element that is seen is noted with the name in its tile. It looks at what
  * the page shows and plays, and so knows nothing of the SDK.
+ *
+ * Frames are counted in a worker: the browser puts them on the screen without the page's main thread, whose callbacks
+ * (`requestVideoFrameCallback`) come late or not at all while it is busy, though nobody misses a picture. The callback only
+ * says when an element shows its first one; from then until it is emptied, the element is what is seen.
  */
 export const recorderScript = (ownToneHz: number): string => `(() => {
   const TONES = ${JSON.stringify(TONES_HZ)};
   const WINDOW_MS = ${HEARING_MS};
   const wall = (ms) => performance.timeOrigin + ms;
-  const frames = {};
   const heard = {};
   const signals = [];
   let audio;
@@ -84,12 +87,14 @@ export const recorderScript = (ownToneHz: number): string => `(() => {
     return audio;
   };
 
+  const ownTracks = new WeakSet();
   const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
   navigator.mediaDevices.getUserMedia = async (constraints) => {
     const { audio: wantsAudio, ...rest } = constraints;
     // Small, so that the machine is not the bottleneck, but with all its frames: a gap is read off between two of them.
     if (rest.video) rest.video = { ...rest.video, frameRate: { ideal: 30 } };
     const tracks = rest.video ? (await ask(rest)).getTracks() : [];
+    for (const track of tracks) ownTracks.add(track);
     if (wantsAudio) {
       const { context } = await openAudio();
       const tone = new OscillatorNode(context, { frequency: ${ownToneHz} });
@@ -104,16 +109,50 @@ export const recorderScript = (ownToneHz: number): string => `(() => {
 
   const nameOf = (element) =>
     element.closest('[data-testid="tile"]')?.querySelector('[data-testid="tile-name"]')?.textContent?.trim();
-  const watched = new WeakSet();
-  const watch = (element) => {
-    if (watched.has(element)) return;
-    watched.add(element);
+  const counter = 'onmessage = async ({ data: { id, frames } }) => {' +
+    'let moments = []; const reader = frames.getReader();' +
+    'for (;;) { const { done, value } = await reader.read(); if (done) break; value.close();' +
+    'moments.push(performance.timeOrigin + performance.now());' +
+    'if (moments[moments.length - 1] - moments[0] >= 200) { postMessage({ id, moments }); moments = []; } }' +
+    'postMessage({ id, moments }); };';
+  let counting;
+  const views = [];
+  const countFrames = (track, id) => {
+    if (counting === undefined) {
+      counting = new Worker(URL.createObjectURL(new Blob([counter], { type: 'text/javascript' })));
+      counting.onmessage = ({ data: { id, moments } }) => views[id].moments.push(...moments);
+    }
+    const frames = new MediaStreamTrackProcessor({ track }).readable;
+    counting.postMessage({ id, frames }, [frames]);
+  };
+  const viewOf = new WeakMap();
+  const watch = (element, stream) => {
+    const before = viewOf.get(element);
+    if (before !== undefined) before.toMs = wall(performance.now());
+    viewOf.delete(element);
+    const track = stream instanceof MediaStream ? stream.getVideoTracks()[0] : undefined;
+    if (track === undefined || ownTracks.has(track)) return;
+    const view = { name: undefined, fromMs: Infinity, toMs: Infinity, moments: [] };
+    viewOf.set(element, view);
+    countFrames(track, views.push(view) - 1);
     const onFrame = (_now, { presentationTime }) => {
-      element.requestVideoFrameCallback(onFrame);
-      const name = nameOf(element);
-      if (name !== undefined) (frames[name] ??= []).push(wall(presentationTime));
+      view.fromMs = Math.min(view.fromMs, wall(presentationTime));
+      view.name = nameOf(element);
+      // Not yet in its tile.
+      if (view.name === undefined && viewOf.get(element) === view) element.requestVideoFrameCallback(onFrame);
     };
     element.requestVideoFrameCallback(onFrame);
+  };
+  // The newer element of a tile lies on the older one.
+  const framesSeen = () => {
+    const frames = {};
+    const shown = views.filter(({ name }) => name !== undefined).sort((a, b) => a.fromMs - b.fromMs);
+    shown.forEach(({ name, fromMs, toMs, moments }, index) => {
+      const next = shown.slice(index + 1).find((one) => one.name === name);
+      const untilMs = Math.min(toMs, next?.fromMs ?? Infinity);
+      (frames[name] ??= []).push(fromMs, ...moments.filter((at) => at > fromMs && at <= untilMs));
+    });
+    return frames;
   };
   const sources = new WeakMap();
   const listen = async (element, stream) => {
@@ -131,7 +170,7 @@ export const recorderScript = (ownToneHz: number): string => `(() => {
     ...property,
     set(stream) {
       property.set.call(this, stream);
-      if (this instanceof HTMLVideoElement) watch(this);
+      if (this instanceof HTMLVideoElement) watch(this, stream);
       else void listen(this, stream);
     },
   });
@@ -156,9 +195,9 @@ export const recorderScript = (ownToneHz: number): string => `(() => {
   });
 
   window.__meridianRecorder = {
-    read: () => ({ frames, heard, signals, now: wall(performance.now()) }),
+    read: () => ({ frames: framesSeen(), heard, signals, now: wall(performance.now()) }),
     forget(beforeMs) {
-      for (const name of Object.keys(frames)) frames[name] = frames[name].filter((at) => at >= beforeMs);
+      for (const view of views) view.moments = view.moments.filter((at) => at >= beforeMs);
       for (const tone of Object.keys(heard)) heard[tone] = heard[tone].filter(([, end]) => end >= beforeMs);
       signals.splice(0, signals.length, ...signals.filter(({ atMs }) => atMs >= beforeMs));
     },

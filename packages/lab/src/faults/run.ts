@@ -1,5 +1,6 @@
 import { disagreements, framesOf, untilAgreed } from './agreement.ts';
 import { type Call, NAMES, nowMs } from './call.ts';
+import { type Busy, CpuWatch } from './cpu.ts';
 import type { Check, Fault, StrikeOptions } from './fault.ts';
 import { type Outage, outageOfFrames, outageOfSound, type Window } from './gaps.ts';
 import { type Recording, TONES_HZ } from './recorder.ts';
@@ -32,6 +33,8 @@ export interface RunResult {
   readonly lastedMs: number | null;
   /** From the fault (or its mending) until everything agreed again. Milliseconds. */
   readonly agreedAfterMs: number;
+  /** A machine that is busy all the time before the fault says little of the gaps after it. */
+  readonly cpu: Busy;
   readonly directions: readonly Direction[];
   readonly told: readonly Told[];
   readonly checks: readonly Check[];
@@ -64,7 +67,22 @@ export async function runFault(fault: Fault, call: Call, run: number, options: S
   const steady = await untilAgreed(() => disagreements(call), STEADY_WITHIN_MS);
   if (steady.problems.length > 0) throw new Error(`the call is not well to begin with: ${steady.problems.join('; ')}`);
   await call.forgetBefore(nowMs());
-  await new Promise((resolve) => setTimeout(resolve, BEFORE_MS));
+  const cpu = new CpuWatch(nowMs);
+  try {
+    await new Promise((resolve) => setTimeout(resolve, BEFORE_MS));
+    return await measured(fault, call, run, options, cpu);
+  } finally {
+    cpu.close();
+  }
+}
+
+async function measured(
+  fault: Fault,
+  call: Call,
+  run: number,
+  options: StrikeOptions,
+  cpu: CpuWatch,
+): Promise<RunResult> {
   const startedAt = new Date().toISOString();
   const struck = await fault.strike(call, options);
   const { faultMs, mendedMs, victims } = struck;
@@ -97,6 +115,7 @@ export async function runFault(fault: Fault, call: Call, run: number, options: S
     victims,
     lastedMs: mendedMs === undefined ? null : mendedMs - faultMs,
     agreedAfterMs: Math.max(0, agreedMs - (mendedMs ?? faultMs)),
+    cpu: cpu.around(faultMs),
     directions,
     told: await toldOf(call, recordings, faultMs),
     checks,

@@ -13,6 +13,7 @@ const HEAD = [
   'worst',
   'longest silence, worst',
   'usual gap',
+  'CPU busy before, after',
   'who was hit',
   'what the others were told (median)',
   'all agrees after, worst',
@@ -21,6 +22,11 @@ const HEAD = [
 
 const seconds = (ms: number): string => (Number.isFinite(ms) ? `${(ms / 1_000).toFixed(2)} s` : '-');
 const millis = (ms: number): string => (Number.isFinite(ms) ? `${Math.round(ms)} ms` : '-');
+/** The median of shares. */
+const percent = (shares: readonly number[]): string => {
+  const middle = quantile(shares, 0.5);
+  return Number.isFinite(middle) ? `${Math.round(100 * middle)} %` : '-';
+};
 
 /**
  * One row per fault, in Markdown. A run counts with the one who fared worst in it: "back after" is the time from the
@@ -56,6 +62,7 @@ function rowOf(fault: Fault, results: readonly RunResult[], failed: number, leak
     millis(Math.max(...gaps)),
     millis(Math.max(...silences)),
     millis(quantile(usual, 0.5)),
+    `${percent(results.map(({ cpu }) => cpu.before))}, ${percent(results.map(({ cpu }) => cpu.after))}`,
     victimsOf(results),
     toldOf(results),
     seconds(Math.max(...results.map(({ agreedAfterMs }) => agreedAfterMs))),
