@@ -5,10 +5,17 @@ import { readReports, type StatsReport } from '../stats/reports.ts';
 /** A look costs the browser about a millisecond, and is taken only while somebody waits. Milliseconds. */
 const LOOK_EVERY_MS = 50;
 
-/** So many frames or packets are a steady flow ... */
+/** So many frames or packets are a flow ... */
 const STEADY_AFTER = 8;
-/** ... or so long after the first, where there are few: a still picture, silence. Milliseconds. */
-const STEADY_AFTER_MS = 700;
+/**
+ * ... and of frames without a pause for so long: others who begin to receive the same ask its encoder for further key
+ * frames, and what these cost in bit rate it saves by leaving out pictures. Milliseconds.
+ */
+const UNBROKEN_FOR_MS = 500;
+/** Without a frame for longer than this is a pause: a camera sends one every 33 to 67 ms. Milliseconds. */
+const PAUSE_MS = 120;
+/** So long after the first it is as good as it gets, where there are few: silence, a still picture, a weak line. Milliseconds. */
+const STEADY_AT_LATEST_MS = { audio: 700, video: 2_000 } as const satisfies Record<MediaKind, number>;
 
 /** `begun`: a picture was decoded, sound has come. `steady`: the pauses of a path that has just been opened are over. */
 export type Flow = 'begun' | 'steady';
@@ -18,6 +25,11 @@ interface Watched {
   readonly kind: MediaKind;
   readonly onFlow: (flow: Flow) => void;
   begunAtMs: number | undefined;
+  count: number;
+  /** The last look that found something new. */
+  roseAtMs: number;
+  /** No pause since. */
+  unbrokenSinceMs: number;
 }
 
 /** Finds out when tracks of one transport begin to be of use. */
@@ -34,7 +46,15 @@ export class FlowWatch {
 
   /** Calls back once for each. Returns the cancelling. */
   watch(track: { id: string }, kind: MediaKind, onFlow: (flow: Flow) => void): () => void {
-    const watched: Watched = { trackId: track.id, kind, onFlow, begunAtMs: undefined };
+    const watched: Watched = {
+      trackId: track.id,
+      kind,
+      onFlow,
+      begunAtMs: undefined,
+      count: 0,
+      roseAtMs: 0,
+      unbrokenSinceMs: 0,
+    };
     this.#watched.add(watched);
     this.#schedule();
     return () => this.#forget(watched);
@@ -86,11 +106,23 @@ export class FlowWatch {
     const nowMs = this.#runtime.now();
     if (watched.begunAtMs === undefined) {
       watched.begunAtMs = nowMs;
+      watched.unbrokenSinceMs = nowMs;
       watched.onFlow('begun');
     }
-    if (count < STEADY_AFTER && nowMs - watched.begunAtMs < STEADY_AFTER_MS) return;
+    if (count > watched.count) {
+      watched.count = count;
+      watched.roseAtMs = nowMs;
+    } else if (nowMs - watched.roseAtMs > PAUSE_MS) {
+      watched.unbrokenSinceMs = nowMs;
+    }
+    if (!isSteady(watched, watched.begunAtMs, nowMs)) return;
     if (this.#watched.delete(watched)) watched.onFlow('steady');
   }
+}
+
+function isSteady({ kind, count, unbrokenSinceMs }: Watched, begunAtMs: number, nowMs: number): boolean {
+  if (nowMs - begunAtMs >= STEADY_AT_LATEST_MS[kind]) return true;
+  return count >= STEADY_AFTER && (kind === 'audio' || nowMs - unbrokenSinceMs >= UNBROKEN_FOR_MS);
 }
 
 const inboundOf = (reports: readonly StatsReport[], trackId: string): StatsReport | undefined =>

@@ -7,7 +7,7 @@ type HandlerInterface = ReturnType<typeof FakeHandler.createFactory>['factory'] 
 /** The transports of mediasoup-client's fake browser, with what flows over them in a test's hands. */
 export class FakeMedia {
   readonly #handlers: HandlerInterface[] = [];
-  /** Tracks that something comes in over: decoded frames and packets so far. */
+  /** Tracks that something comes in over: decoded frames and packets so far; more with every look. */
   readonly #flowing = new Map<string, number>();
   /** What all transports have received together; rises with every look while media lives. */
   #bytes = 0;
@@ -49,7 +49,9 @@ export class FakeMedia {
       { id: 'out-v', type: 'outbound-rtp', kind: 'video', bytesSent: 1 },
       { id: 'out-a', type: 'outbound-rtp', kind: 'audio', bytesSent: 1 },
     ];
-    for (const [trackIdentifier, count] of this.#flowing) {
+    for (const [trackIdentifier, before] of this.#flowing) {
+      const count = before + 2;
+      this.#flowing.set(trackIdentifier, count);
       reports.push({
         id: `in-${trackIdentifier}`,
         type: 'inbound-rtp',

@@ -43,12 +43,12 @@ async function offerThere(): Promise<void> {
   await settle();
 }
 
-/** Everything flows at the new node. */
+/** Everything flows at the new node, and has done so for a moment. */
 async function flowThere(): Promise<void> {
   await offerThere();
   media.setState('connected');
   for (const track of media.received) media.flow(track);
-  await stage.runtime.advance(100);
+  await stage.runtime.advance(700);
 }
 
 describe('a node that asks for a move', () => {
