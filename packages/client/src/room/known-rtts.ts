@@ -4,7 +4,12 @@ import type { MeasuredRtt } from '../probing.ts';
 import { Stopwatch } from './timings.ts';
 
 /** A way back is not held up by measuring for longer than this. Milliseconds. */
-const WAIT_MS = 700;
+const WAIT_MS = {
+  /** The old ones are most likely true still. */
+  stale: 200,
+  /** Of a network that is not ours any more. */
+  foreign: 700,
+} as const;
 
 /** Round trip times to the nodes for the next choice of one: measured anew when they are old. */
 export class KnownRtts {
@@ -46,7 +51,8 @@ export class KnownRtts {
     if (this.#measuring !== undefined) {
       let cancel = () => {};
       const patience = new Promise<void>((resolve) => {
-        cancel = this.#context.runtime.after(WAIT_MS, resolve);
+        const waitMs = Number.isFinite(this.#measuredAtMs) ? WAIT_MS.stale : WAIT_MS.foreign;
+        cancel = this.#context.runtime.after(waitMs, resolve);
       });
       await Promise.race([this.#measuring, patience]);
       cancel();

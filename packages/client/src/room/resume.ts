@@ -10,6 +10,8 @@ export interface Resumable {
   resume(signal: AbortSignal): Promise<void>;
   /** Does anything come in over its transports, within some hundred milliseconds? */
   mediaLives(): Promise<boolean>;
+  /** An attempt has failed: another node may have to be chosen soon. */
+  onUnreachable?(): void;
 }
 
 export interface ResumeOptions {
@@ -39,8 +41,10 @@ const OFFLINE_PATIENCE_MS = 5_000;
  * there is hope. A node that refuses while its media is gone as well gets no second attempt: time is dear then.
  */
 export async function resumeStay(options: ResumeOptions, cause: SdkError): Promise<ResumeOutcome> {
-  const { runtime, signal, untilMs } = options;
+  const { runtime, signal, stay, untilMs } = options;
   let error = cause;
+  // Beside the first attempt. What came in then may have been under way when the node died; silence is silence.
+  const livedAtFirst = runtime.isOnline() ? stay.mediaLives().catch(() => true) : undefined;
   for (let attempt = 0; ; attempt += 1) {
     const delayMs = runtime.isOnline() ? resumeDelayMs(attempt, runtime.random()) : OFFLINE_PATIENCE_MS;
     if (runtime.now() + delayMs >= untilMs) {
@@ -54,7 +58,9 @@ export async function resumeStay(options: ResumeOptions, cause: SdkError): Promi
     const outcome = await tryOnce(options);
     if (outcome.name !== 'unreachable') return outcome;
     error = outcome.error;
-    if (runtime.isOnline() && !(await options.stay.mediaLives())) {
+    stay.onUnreachable?.();
+    const isSilent = attempt === 0 && (await livedAtFirst) === false;
+    if (runtime.isOnline() && (isSilent || !(await stay.mediaLives()))) {
       return signal.aborted ? { name: 'aborted' } : { name: 'dead', error };
     }
   }

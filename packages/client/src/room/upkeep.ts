@@ -313,11 +313,8 @@ export class Upkeep {
     const untilMs = runtime.now() + attachment.attached.connection.welcome.resumeWindowMs;
     const stay: Resumable = {
       resume: (signal) => attachment.resume(signal),
-      mediaLives: () => {
-        // Asked after a failed attempt: another node may have to be chosen soon.
-        this.#attaching.rtts.refresh();
-        return attachment.mediaLives();
-      },
+      mediaLives: () => attachment.mediaLives(),
+      onUnreachable: () => this.#attaching.rtts.refresh(),
     };
     const outcome = await resumeStay({ runtime, stay, signal: stop.signal, untilMs }, cause);
     if (stop.signal.aborted || this.current !== attachment) return;

@@ -137,7 +137,8 @@ describe('a lost WebSocket', () => {
     media.lives = false;
     stage.cluster.dead.add('ams-1');
     stage.cluster.connection.end(1006);
-    await stage.runtime.advance(600);
+    // The media is listened to beside the attempt, not after it.
+    await stage.runtime.advance(500);
     expect(stage.runtime.opened).toHaveLength(3);
     expect(stage.cluster.sessionRequests[1]).toMatchObject({ avoid: ['ams-1'] });
     expect(room.whereabouts.nodeId).toBe('sin-1');
@@ -294,6 +295,15 @@ describe('a new join after a loss', () => {
     await settle();
     await rejoin();
     expect(looks()).toBe(3);
+  });
+
+  it('hardly waits for measurements where the old ones are old only', async () => {
+    await stage.runtime.advance(180_000);
+    stage.cluster.http.set('GET /v1/nodes', () => new Promise(() => {}));
+    stage.cluster.connection.attachment.gone = true;
+    stage.cluster.connection.end(1006);
+    await stage.runtime.advance(400);
+    expect(stage.cluster.sessionRequests).toHaveLength(2);
   });
 
   it('does not wait long for measurements', async () => {
