@@ -44,7 +44,11 @@ export function registerDrain(program: Command, io: Io): void {
         'who is left then is told to join again (default: the MERIDIAN_DRAIN_TIMEOUT_MS of the node)',
         durationOption,
       )
-      .option('--spread <time>', 'from the first who is asked to the last (default: 50 ms each)', durationOption)
+      .option(
+        '--spread <time>',
+        'from the first who is asked to the last (default: 3 s from one to the next)',
+        durationOption,
+      )
       .option('--cancel', 'take sessions again; who has moved stays where it is', false)
       .option('--watch', 'go on telling how far it is, until nobody is left', false),
   ).action(async (name: string, options: DrainOptions) => {

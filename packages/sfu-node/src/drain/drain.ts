@@ -32,9 +32,10 @@ export interface DrainPlan {
 }
 
 /**
- * Every move is a burst of work for a new node and for everybody who sees it; where there are few there is time for each. Milliseconds.
+ * Every move is a burst of work for a new node, for who moves and for everybody who sees it: so long it takes until the others have
+ * changed over to what comes from the new node. Where there are few, each move is over before the next one begins. Milliseconds.
  */
-const APART_MS = 700;
+const APART_MS = 3_000;
 /** Whoever is asked last must have time to move. */
 const SPREAD_SHARE = 0.6;
 /** How often it looks whether there is somebody new to ask, and tells how far it is. Milliseconds. */
@@ -48,7 +49,7 @@ const ALONE_FOR_MS = 3_000;
 
 /** From the first to the last who is asked, milliseconds. */
 export function spreadOf(plan: DrainPlan, guests: number, deadlineMs: number): number {
-  return Math.min(plan.spreadMs ?? guests * APART_MS, deadlineMs * SPREAD_SHARE);
+  return Math.min(plan.spreadMs ?? Math.max(0, guests - 1) * APART_MS, deadlineMs * SPREAD_SHARE);
 }
 
 interface Running {
