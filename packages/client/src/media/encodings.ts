@@ -31,6 +31,13 @@ const LAYERS: readonly Layer[] = [
   { lines: 720, maxBitrate: 1_500_000, maxFramerate: 30 },
 ];
 
+/**
+ * The smallest layer where there is no other: half the frames are enough for a thumbnail beside larger layers, not for all
+ * that there is. Twice the frames need more bits as well: Chromium's own test picture takes 160 kbit/s, and with less the
+ * encoder leaves out pictures, half of them for a second whenever several people who begin to watch ask for key frames.
+ */
+const ALONE: Layer = { lines: 180, maxBitrate: 250_000, maxFramerate: 30 };
+
 /** Number of spatial layers of a camera of full size; 0 is the smallest. */
 export const CAMERA_LAYERS = LAYERS.length;
 /** Lines of the smallest layer. */
@@ -46,8 +53,7 @@ const SLACK = 0.8;
  */
 function layersFor(lines: number): readonly Layer[] {
   const worth = LAYERS.filter((layer) => lines >= layer.lines * SLACK);
-  // Half the frames are enough for a thumbnail beside larger layers, not for all that there is.
-  return worth.length > 1 ? worth : LAYERS.slice(0, 1).map((layer) => ({ ...layer, maxFramerate: 30 }));
+  return worth.length > 1 ? worth : [ALONE];
 }
 
 /** How many layers a track is sent in. */

@@ -57,6 +57,12 @@ describe('what a camera sends', () => {
     expect(encodings?.map((one) => one.scaleResolutionDownBy)).toEqual(factors);
   });
 
+  it('has more bits for the smallest layer where that is all there is: it has twice the frames then', () => {
+    const [alone] = sendingOf('camera', 'vp8', everything, 180).encodings ?? [];
+    const [thumbnail] = sendingOf('camera', 'vp8', everything, 720).encodings ?? [];
+    expect(alone?.maxBitrate).toBeGreaterThan(1.5 * (thumbnail?.maxBitrate ?? Number.NaN));
+  });
+
   it.each([
     [720, 'L3T3_KEY'],
     [360, 'L2T3_KEY'],

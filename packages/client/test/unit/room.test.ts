@@ -150,7 +150,7 @@ describe('our own media', () => {
       'unpublish',
       'publish',
     ]);
-    expect(connection.of('publish').at(-1)).toMatchObject({ rtpParameters: { encodings: [{ maxBitrate: 150_000 }] } });
+    expect(connection.of('publish').at(-1)).toMatchObject({ rtpParameters: { encodings: [{ maxBitrate: 250_000 }] } });
     expect(room.publication('camera')?.state).toBe('live');
   });
 
