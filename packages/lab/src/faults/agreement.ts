@@ -109,19 +109,19 @@ const LASTING_MS = 2_000;
 /** Everybody sees exactly everybody, and a picture and a sound of each came just now. */
 async function pageProblems(call: Call): Promise<string[]> {
   const found: string[] = [];
-  const recordings = await call.recordings();
+  const latest = await call.latest();
   for (const viewer of NAMES) {
     const shown = (await call.person(viewer).tiles()).map(({ name }) => name);
     const missing = NAMES.filter((name) => shown.filter((one) => one.includes(name)).length !== 1);
     if (missing.length > 0 || shown.length !== NAMES.length) found.push(`${viewer} is shown ${shown.join(', ')}`);
-    const recording = recordings.get(viewer);
-    if (recording === undefined) continue;
+    const own = latest.get(viewer);
+    if (own === undefined) continue;
     for (const [index, name] of NAMES.entries()) {
       if (name === viewer) continue;
-      const frames = framesOf(recording.frames, name);
-      if (recording.now - (frames.at(-1) ?? 0) > STALE_MS) found.push(`${viewer} does not see ${name} move`);
-      const heardUntil = recording.heard[String(TONES_HZ[index])]?.at(-1)?.[1] ?? 0;
-      if (recording.now - heardUntil > STALE_MS) found.push(`${viewer} does not hear ${name}`);
+      const seenMs = Object.entries(own.seen).map(([tile, at]) => (tile.includes(name) ? at : 0));
+      if (own.now - Math.max(0, ...seenMs) > STALE_MS) found.push(`${viewer} does not see ${name} move`);
+      const heardMs = own.heard[String(TONES_HZ[index])] ?? 0;
+      if (own.now - heardMs > STALE_MS) found.push(`${viewer} does not hear ${name}`);
     }
   }
   return found;

@@ -1,8 +1,9 @@
 import { eventually } from '@meridian/harness';
 import { type NodeId, type RoomId, RoomSlug, type RoomSnapshot } from '@meridian/protocol';
+import type { ZodType } from 'zod';
 import { Person } from '../browser/index.ts';
 import { createRoom } from '../light/api.ts';
-import { Recording, recorderScript, TONES_HZ } from './recorder.ts';
+import { Latest, Recording, recorderScript, Signals, TONES_HZ } from './recorder.ts';
 import type { Stage } from './stage.ts';
 
 interface Seat {
@@ -87,9 +88,22 @@ export class Call {
     return participants.filter((participant) => participant.nodeId === nodeId).map(({ name }) => name);
   }
 
-  async recordings(): Promise<Map<string, Recording>> {
+  /** All that the pages have seen and heard; dear, so not while something is measured. */
+  recordings(): Promise<Map<string, Recording>> {
+    return this.#ask('read()', Recording);
+  }
+
+  latest(): Promise<Map<string, Latest>> {
+    return this.#ask('latest()', Latest);
+  }
+
+  signals(): Promise<Map<string, Recording['signals']>> {
+    return this.#ask('signals()', Signals);
+  }
+
+  async #ask<T>(what: string, schema: ZodType<T>): Promise<Map<string, T>> {
     const read = async ([name, person]: readonly [string, Person]) =>
-      [name, Recording.parse(await person.page.evaluate('window.__meridianRecorder.read()'))] as const;
+      [name, schema.parse(await person.page.evaluate(`window.__meridianRecorder.${what}`))] as const;
     return new Map(await Promise.all([...this.#people].map(read)));
   }
 

@@ -26,6 +26,17 @@ export const Recording = z.object({
 });
 export type Recording = z.infer<typeof Recording>;
 
+/** When somebody was seen (by the name in the tile) and heard (by tone) last: cheap to ask for while a call is measured. */
+export const Latest = z.object({
+  seen: z.record(z.string(), z.number()),
+  heard: z.record(z.string(), z.number()),
+  now: z.number(),
+});
+export type Latest = z.infer<typeof Latest>;
+
+/** What the signalling said in a page. */
+export const Signals = Recording.shape.signals;
+
 /**
  * Runs in the page before any of its scripts. The microphone is replaced by a steady tone (a beep with
  * pauses would leave open whether silence is a gap); whatever the page plays is listened to, tone by
@@ -109,29 +120,39 @@ export const recorderScript = (ownToneHz: number): string => `(() => {
 
   const nameOf = (element) =>
     element.closest('[data-testid="tile"]')?.querySelector('[data-testid="tile-name"]')?.textContent?.trim();
-  const counter = 'onmessage = async ({ data: { id, frames } }) => {' +
-    'let moments = []; const reader = frames.getReader();' +
+  const counter = 'const counts = []; const tell = (done) => {' +
+    'postMessage({ counts: counts.splice(0), done }); };' +
+    'onmessage = async ({ data: { id, frames } }) => { if (frames === undefined) return tell(true);' +
+    'const reader = frames.getReader();' +
     'for (;;) { const { done, value } = await reader.read(); if (done) break; value.close();' +
-    'moments.push(performance.timeOrigin + performance.now());' +
-    'if (moments[moments.length - 1] - moments[0] >= 200) { postMessage({ id, moments }); moments = []; } }' +
-    'postMessage({ id, moments }); };';
+    'counts.push([id, performance.timeOrigin + performance.now()]); if (counts.length >= 60) tell(false); } };';
   let counting;
   const views = [];
+  const told = [];
   const countFrames = (track, id) => {
     if (counting === undefined) {
       counting = new Worker(URL.createObjectURL(new Blob([counter], { type: 'text/javascript' })));
-      counting.onmessage = ({ data: { id, moments } }) => views[id].moments.push(...moments);
+      counting.onmessage = ({ data: { counts, done } }) => {
+        for (const [id, at] of counts) views[id].moments.push(at);
+        if (done) told.shift()();
+      };
     }
     const frames = new MediaStreamTrackProcessor({ track }).readable;
     counting.postMessage({ id, frames }, [frames]);
   };
+  /** Until everything that was counted by now is known here. */
+  const counted = () => counting && new Promise((resolve) => {
+    told.push(resolve);
+    counting.postMessage({});
+  });
   const viewOf = new WeakMap();
   const watch = (element, stream) => {
     const before = viewOf.get(element);
     if (before !== undefined) before.toMs = wall(performance.now());
     viewOf.delete(element);
     const track = stream instanceof MediaStream ? stream.getVideoTracks()[0] : undefined;
-    if (track === undefined || ownTracks.has(track)) return;
+    // One that has just ended cannot be counted, and shows nothing more.
+    if (track === undefined || track.readyState === 'ended' || ownTracks.has(track)) return;
     const view = { name: undefined, fromMs: Infinity, toMs: Infinity, moments: [] };
     viewOf.set(element, view);
     countFrames(track, views.push(view) - 1);
@@ -195,7 +216,20 @@ export const recorderScript = (ownToneHz: number): string => `(() => {
   });
 
   window.__meridianRecorder = {
-    read: () => ({ frames: framesSeen(), heard, signals, now: wall(performance.now()) }),
+    async read() {
+      await counted();
+      return { frames: framesSeen(), heard, signals, now: wall(performance.now()) };
+    },
+    async latest() {
+      await counted();
+      const last = (all, of) => Object.fromEntries(Object.entries(all).map(([key, some]) => [key, of(some)]));
+      return {
+        seen: last(framesSeen(), (moments) => moments.at(-1)),
+        heard: last(heard, (spells) => spells.at(-1)?.[1] ?? 0),
+        now: wall(performance.now()),
+      };
+    },
+    signals: () => signals,
     forget(beforeMs) {
       for (const view of views) view.moments = view.moments.filter((at) => at >= beforeMs);
       for (const tone of Object.keys(heard)) heard[tone] = heard[tone].filter(([, end]) => end >= beforeMs);

@@ -86,7 +86,7 @@ export const drain: Fault = {
           if (progress?.moved !== victims.length) throw new Error(`${progress?.moved ?? 0} of ${victims.length} moved`);
         }),
         await check('the others saw nobody leave', async () => {
-          for (const [name, { signals }] of await call.recordings()) {
+          for (const [name, signals] of await call.signals()) {
             const left = signals.filter(({ event, atMs }) => event === 'participant-left' && atMs > faultMs);
             if (left.length > 0) throw new Error(`${name} was told of ${left.length} leaves`);
           }
