@@ -51,7 +51,7 @@ export class Memory {
         // As an operator sees it: before the garbage is thrown away.
         const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
         const rssMiB = Math.round(Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) / 1_024);
-        return [{ name: child.name, rssMiB, heapMiB: Math.round((await this.#heaps.live(child)) / MIB) }];
+        return [{ name: child.name, rssMiB, heapMiB: Math.round((await this.#heaps.live(child)).objects / MIB) }];
       }),
     );
     this.#samples.push(sizes.flat());

@@ -14,17 +14,27 @@ const Reply = z.object({
   result: z.unknown(),
   error: z.object({ message: z.string() }).optional(),
 });
-const HeapUsage = z.object({ usedSize: z.number() });
+const Spaces = z.object({
+  result: z.object({ value: z.array(z.object({ space_name: z.string(), space_used_size: z.number() })) }),
+});
+/** Evaluated in the process that is looked into. */
+const READ_SPACES = "process.getBuiltinModule('node:v8').getHeapSpaceStatistics()";
+/** Where V8 keeps what it compiles: it grows for as long as ever more functions are found worth optimizing. */
+const COMPILED = /^(code|trusted)_/;
+
+/** What is left of a heap when everything was thrown away that nobody holds, bytes. */
+export interface LiveHeap {
+  readonly objects: number;
+  /** Machine code and byte code of functions. */
+  readonly code: number;
+}
 
 /** Looks into the heaps of services that run with `INSPECTED`. */
 export class Heaps {
   readonly #open = new Map<ServiceChild, Inspector>();
 
-  /**
-   * Bytes of the heap that are left when everything was thrown away that nobody holds.
-   * @throws Error when the process does not answer
-   */
-  async live(child: ServiceChild): Promise<number> {
+  /** @throws Error when the process does not answer */
+  async live(child: ServiceChild): Promise<LiveHeap> {
     const inspector = this.#open.get(child) ?? (await Inspector.open(child.logFile));
     this.#open.set(child, inspector);
     try {
@@ -70,24 +80,28 @@ class Inspector {
     return new Inspector(socket);
   }
 
-  /** Bytes. */
-  async liveHeap(): Promise<number> {
+  async liveHeap(): Promise<LiveHeap> {
     await this.#send('HeapProfiler.collectGarbage');
-    return HeapUsage.parse(await this.#send('Runtime.getHeapUsage')).usedSize;
+    const answer = await this.#send('Runtime.evaluate', { expression: READ_SPACES, returnByValue: true });
+    const live = { objects: 0, code: 0 };
+    for (const { space_name, space_used_size } of Spaces.parse(answer).result.value) {
+      live[COMPILED.test(space_name) ? 'code' : 'objects'] += space_used_size;
+    }
+    return live;
   }
 
   close(): void {
     this.#socket.terminate();
   }
 
-  async #send(method: string): Promise<unknown> {
+  async #send(method: string, params: object = {}): Promise<unknown> {
     const id = this.#nextId++;
     const answer = Promise.withResolvers<unknown>();
     this.#waiting.set(id, answer);
     const late = setTimeout(() => answer.reject(new Error(`the inspector did not answer ${method}`)), ANSWER_MS);
     try {
       if (this.#socket.readyState !== WebSocket.OPEN) throw new Error('the inspected process has gone');
-      this.#socket.send(JSON.stringify({ id, method }));
+      this.#socket.send(JSON.stringify({ id, method, params }));
       return await answer.promise;
     } finally {
       clearTimeout(late);

@@ -20,6 +20,7 @@ const ALLOWED: Readonly<Record<string, number>> = {
   'rss MiB': 20,
   'settled rss MiB': 15,
   'live heap MiB': 2,
+  'compiled code MiB': 6,
   'worker rss MiB': 15,
   'redis MiB': 2,
   'redis keys': 60,

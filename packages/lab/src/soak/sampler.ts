@@ -47,7 +47,9 @@ export async function sampleOf(cluster: LocalCluster, raw: RawRedis, heaps?: Hea
       put('fds', countIn(`/proc/${child.pid}/fd`));
       put('handles', metrics.get('meridian_nodejs_active_handles_total'));
       if (heaps !== undefined) {
-        put('live heap MiB', scaled(await heaps.live(child).catch(() => undefined), MIB));
+        const live = await heaps.live(child).catch(() => undefined);
+        put('live heap MiB', scaled(live?.objects, MIB));
+        put('compiled code MiB', scaled(live?.code, MIB));
         put('settled rss MiB', rssOf(child.pid));
       }
       if (!isNode) return;

@@ -35,6 +35,11 @@ const DUE = 0.5;
 const SPREAD = 0.1;
 /** Whatever the clocks say, no token is renewed sooner after the one before, milliseconds. */
 const SOONEST_MS = 1_000;
+/**
+ * Waits are multiples of it, milliseconds: Node keeps a list for each length of timers that do not hold the process, until the
+ * time is over even if the timer was taken back. Sessions that end soon would each leave one behind for half a token's life.
+ */
+const STEP_MS = 1_000;
 
 /**
  * Asks the session service for newer tokens in the names of the sessions here, long before the old ones expire: a client can
@@ -58,7 +63,8 @@ export class TokenRenewals {
     let startMs = session.issuedAtMs;
     while (!signal.aborted) {
       const dueMs = startMs + (expiresAtMs - startMs) * (DUE + SPREAD * random());
-      await pause(clock, Math.max(SOONEST_MS, dueMs - clock.wallNow()), signal);
+      const waitMs = Math.max(SOONEST_MS, dueMs - clock.wallNow());
+      await pause(clock, Math.ceil(waitMs / STEP_MS) * STEP_MS, signal);
       const renewed = await this.#renew(session, sessionToken, expiresAtMs);
       if (renewed === undefined || signal.aborted) return;
       ({ sessionToken, expiresAtMs } = renewed);

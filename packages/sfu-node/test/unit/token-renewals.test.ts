@@ -69,6 +69,15 @@ describe('a token', () => {
     stop.abort();
   });
 
+  test('is waited for by whole seconds: a timer of a length of its own would outlive its session in Node', async () => {
+    const { clock, asked, open } = world({ random: () => 0.123 });
+    const { stop } = open();
+    await clock.pass(60_000);
+    // 51.23 s: half of the life, and a share of the spread.
+    expect(asked.map(({ atMs }) => atMs)).toEqual([52_000]);
+    stop.abort();
+  });
+
   test('is not renewed at the same moment as all others', async () => {
     let turn = 0;
     const { clock, asked, open } = world({ random: () => (turn++ % 10) / 10 });
