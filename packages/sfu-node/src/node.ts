@@ -174,6 +174,7 @@ export function createNode(options: NodeOptions): SfuNodeCore {
           : cluster.rooms.closeDataProducer(roomId, stray.dataProducerId),
       );
     },
+    askWhetherAlive: async () => announcement?.update({}, { now: true }),
     removeGhost: (roomId, { sessionId, epoch }) => {
       if (ender.isLeaving(roomId, sessionId, epoch)) return;
       log.warn({ roomId, sessionId, epoch }, 'the room held a participant of this node that is not here');

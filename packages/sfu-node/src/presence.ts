@@ -30,10 +30,14 @@ export class Presence {
 
   constructor(options: PresenceOptions) {
     this.#options = options;
-    const { announcement, clock, log, everyMs = 1_000 } = options;
+    const { announcement, rooms, clock, log, everyMs = 1_000 } = options;
     this.#undo = [
       clock.every(everyMs, () => this.#tellLoad()),
-      announcement.on('restored', () => this.#restore()),
+      announcement.on('restored', () => {
+        // At once: whoever is missing in a room from now on was lost with this node, and nobody put it out.
+        rooms.gap();
+        this.#restore();
+      }),
       announcement.on('lost', (cause) => log.error({ err: cause }, 'this node has dropped out of the cluster')),
     ];
     this.#tellLoad();

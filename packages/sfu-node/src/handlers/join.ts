@@ -2,6 +2,8 @@ import type { Confirmation } from '@meridian/cluster';
 import type { MediaEngine, ParticipantMedia, RoomMedia } from '@meridian/media';
 import {
   assertNever,
+  type EndReason,
+  type ErrorCode,
   isMeridianError,
   MeridianError,
   type ReplyData,
@@ -14,6 +16,7 @@ import {
 } from '@meridian/protocol';
 import { LocalParticipant } from '../rooms/local-participant.ts';
 import type { NodeRoom } from '../rooms/node-room.ts';
+import { farewell } from '../sessions/end-session.ts';
 import type { Session } from '../sessions/session.ts';
 import { barrier, type Handler, lane, type RequestContext, type Services } from './context.ts';
 
@@ -103,10 +106,15 @@ async function enter(options: {
     throw new MeridianError('session-lost');
   }
   const { self, snapshot } = confirmation.value;
-  const participant = makeParticipant({ context, claims, self, room, media: media.value.participant, data });
-  room.useMedia(media.value.room);
   // From here to the reply nothing is awaited: what the reply says and what is notified fit together.
   room.confirmed(snapshot);
+  const out = room.outAgain(lease);
+  if (out !== undefined) {
+    undo('connection-lost');
+    throw new MeridianError(refusalFor(out));
+  }
+  const participant = makeParticipant({ context, claims, self, room, media: media.value.participant, data });
+  room.useMedia(media.value.room);
   room.add(participant);
   session.move({ phase: 'joined', lease, participant });
   context.afterReply(() => participant.start());
@@ -155,6 +163,12 @@ async function confirm(
     default:
       return assertNever(confirmation.reason);
   }
+}
+
+/** It was put out of the room before its join was answered. */
+function refusalFor(reason: EndReason): ErrorCode {
+  const told = farewell(reason);
+  return told === 'normal' || told === 'keeps-connection' ? 'session-lost' : told;
 }
 
 /** Redis may have done what it was asked although we did not hear of it. */

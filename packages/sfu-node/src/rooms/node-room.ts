@@ -21,7 +21,9 @@ import { backoffMs } from '../backoff.ts';
 import { type Cancel, type Clock, pause } from '../clock.ts';
 import type { Logger } from '../logger.ts';
 import type { EncodedNotification } from '../signalling/outbox.ts';
+import { Joiners } from './joiners.ts';
 import { encodeSpeakers, type LocalParticipant, type RoomView } from './local-participant.ts';
+import { isThere, type OwnPart, participantIn, type Stray, straysIn, withOwn } from './own-part.ts';
 import { RoomMirror } from './room-mirror.ts';
 import { notificationOf } from './room-notifications.ts';
 
@@ -39,7 +41,12 @@ export interface NodeRoomHooks {
   /** A member left while it was put back: it may have been put back for good. */
   goneMeanwhile(roomId: RoomId, member: Participant): void;
   /** The state holds something published by a member here that the member does not publish (any more). */
-  removeStray(roomId: RoomId, stray: { producerId: ProducerId } | { dataProducerId: DataProducerId }): void;
+  removeStray(roomId: RoomId, stray: Stray): void;
+  /**
+   * Asks whether the cluster has taken this node for dead; it has heard `unsettle` by the time this resolves, if so.
+   * @throws what Redis says
+   */
+  askWhetherAlive(): Promise<void>;
   changed(room: NodeRoom, change: RoomEvent): void;
   /** Nobody holds the room any more. */
   empty(room: NodeRoom): void;
@@ -68,8 +75,7 @@ export class NodeRoom implements RoomView {
   readonly #options: NodeRoomOptions;
   readonly #mirror = new RoomMirror();
   readonly #members = new Map<SessionId, LocalParticipant>();
-  /** Attachments that are joining: confirmed in the state perhaps, not members yet. */
-  readonly #joining = new Set<SessionLease>();
+  readonly #joiners = new Joiners();
   readonly #stop = new AbortController();
   #media: { readonly room: RoomMedia; readonly off: Cancel } | undefined;
   /** Nodes from which participants moved away, and until when their halves there may last. */
@@ -145,12 +151,12 @@ export class NodeRoom implements RoomView {
 
   /** Holds the room for a session that is about to be confirmed, so that no event is missed. */
   beginJoin(lease: SessionLease): void {
-    this.#joining.add(lease);
+    this.#joiners.begin(lease);
   }
 
   /** The join is over, well or not. */
   endJoin(lease: SessionLease): void {
-    this.#joining.delete(lease);
+    this.#joiners.end(lease);
     this.#closeIfEmpty();
   }
 
@@ -158,7 +164,17 @@ export class NodeRoom implements RoomView {
   confirmed(snapshot: RoomSnapshot): void {
     if (this.#mirror.mode === 'unprimed') this.#replace(snapshot);
     // The mirror counts on from where it is: what the snapshot lacks, the events that are on their way say with its reason.
-    else this.#deliver(this.#mirror.merge(this.#withOwn(snapshot)));
+    else this.#deliver(this.#mirror.merge(withOwn(snapshot, this.#own)));
+  }
+
+  /**
+   * Why a session is out of the room again, though it was confirmed: its end can be heard of before the confirmation.
+   * Who is missing because this node was taken for dead is not out; `add` puts it back.
+   */
+  outAgain(lease: SessionLease): EndReason | undefined {
+    const shown = this.#mirror.participant(lease.sessionId);
+    if (shown === undefined) return this.#joiners.outAgain(lease);
+    return shown.epoch > lease.epoch ? 'replaced' : undefined;
   }
 
   /**
@@ -171,7 +187,13 @@ export class NodeRoom implements RoomView {
 
   /** From now on it hears of every change after the state that `participants` and the others give now. */
   add(participant: LocalParticipant): void {
-    this.#members.set(participant.self.sessionId, participant);
+    const { self } = participant;
+    this.#members.set(self.sessionId, participant);
+    const isShown = this.#mirror.participant(self.sessionId) !== undefined;
+    if (!isShown) this.#deliver(this.#mirror.note({ type: 'participant-joined', participant: self }));
+    // Confirmed before this node was taken for dead, and put back with nobody, since it was no member then.
+    if (this.#joiners.isDoubtful(self.sessionId)) this.#tookForDead();
+    else if (!isShown) this.#resync();
   }
 
   remove(participant: LocalParticipant): void {
@@ -219,6 +241,7 @@ export class NodeRoom implements RoomView {
   unsettle(): void {
     if (this.closed) return;
     this.#mirror.loosen();
+    this.#joiners.doubt();
     this.#putBack = true;
     this.#settledAtMs = this.#options.clock.now() + this.#options.settleMs;
     this.#resync();
@@ -228,7 +251,7 @@ export class NodeRoom implements RoomView {
   async restore(): Promise<void> {
     this.unsettle();
     const snapshot = await this.#restoreOwn();
-    if (!this.closed && this.#mirror.mode === 'loose') this.#deliver(this.#mirror.merge(this.#withOwn(snapshot)));
+    if (!this.closed && this.#mirror.mode === 'loose') this.#deliver(this.#mirror.merge(withOwn(snapshot, this.#own)));
   }
 
   /** Idempotent. Members have to be gone. */
@@ -246,8 +269,14 @@ export class NodeRoom implements RoomView {
     );
   }
 
+  /** What this node knows better than the state does. */
+  get #own(): OwnPart {
+    const { nodeId, hooks } = this.#options;
+    return { nodeId, members: this.#members, isLeaving: (one) => hooks.isLeaving(this.roomId, one) };
+  }
+
   #closeIfEmpty(): void {
-    if (this.closed || this.#members.size > 0 || this.#joining.size > 0) return;
+    if (this.closed || this.#members.size > 0 || this.#joiners.size > 0) return;
     this.close();
     this.#options.hooks.empty(this);
   }
@@ -301,7 +330,11 @@ export class NodeRoom implements RoomView {
   async #readAgain(): Promise<RoomSnapshot> {
     this.#mirror.expectSnapshot();
     const snapshot = await this.#options.state.snapshot(this.roomId);
-    const complete = this.members.every((member) => holds(snapshot, member.self));
+    if (this.closed) return snapshot;
+    // Put out, or swept and that was not heard: only in the latter case it is put back.
+    const isAnyoneMissing = this.members.some((member) => !isThere(member, participantIn(snapshot, member)));
+    if (isAnyoneMissing && !this.#putBack) await this.#options.hooks.askWhetherAlive();
+    const complete = this.members.every((member) => participantIn(snapshot, member)?.epoch === member.self.epoch);
     if (this.closed || complete || !this.#putBack) return snapshot;
     // Swept while this node was cut off, or lost with Redis: its media runs, so it is still in the room.
     this.#mirror.expectSnapshot();
@@ -316,71 +349,23 @@ export class NodeRoom implements RoomView {
     for (const member of this.members) {
       const { self } = member;
       const shown = this.#mirror.participant(self.sessionId);
-      // An older epoch of its own: that it was resumed has not come round yet.
-      const isThere = shown !== undefined && (shown.epoch >= self.epoch || member.wasOf(shown.epoch));
-      if (!isThere) this.#options.hooks.endLocal(self, 'connection-lost');
+      if (!isThere(member, shown)) this.#options.hooks.endLocal(self, 'connection-lost');
     }
-    const joining = new Set([...this.#joining].map((lease) => lease.sessionId));
     for (const one of snapshot.participants) {
-      const known = this.#members.has(one.sessionId) || joining.has(one.sessionId);
+      const known = this.#members.has(one.sessionId) || this.#joiners.has(one.sessionId);
       if (one.nodeId === this.#options.nodeId && !known) this.#options.hooks.removeGhost(this.roomId, one);
     }
     this.#removeStrays(snapshot);
   }
 
   /** Put back with what a member published in the moment before, and closed since: nobody else would ever close it. */
-  #removeStrays({ producers, dataProducers }: Pick<RoomSnapshot, 'producers' | 'dataProducers'>): void {
-    const { nodeId, hooks } = this.#options;
-    for (const { producerId, sessionId, nodeId: origin } of producers) {
-      const published = origin === nodeId ? this.#members.get(sessionId)?.published : undefined;
-      if (published !== undefined && published.producer(producerId) === undefined) {
-        hooks.removeStray(this.roomId, { producerId });
-      }
-    }
-    for (const { dataProducerId, sessionId, nodeId: origin } of dataProducers) {
-      const published = origin === nodeId ? this.#members.get(sessionId)?.published : undefined;
-      if (published !== undefined && published.dataProducer(dataProducerId) === undefined) {
-        hooks.removeStray(this.roomId, { dataProducerId });
-      }
-    }
+  #removeStrays(snapshot: Pick<RoomSnapshot, 'producers' | 'dataProducers'>): void {
+    for (const stray of straysIn(snapshot, this.#own)) this.#options.hooks.removeStray(this.roomId, stray);
   }
 
   #replace(snapshot: RoomSnapshot): void {
-    this.#deliver(this.#mirror.replace(this.#withOwn(snapshot)), { believeLeaves: false });
+    this.#deliver(this.#mirror.replace(withOwn(snapshot, this.#own)), { believeLeaves: false });
     if (this.#mirror.hasGap) this.#resync();
-  }
-
-  /**
-   * The snapshot with what this node knows better: who is on it and what they publish here. Where the two differ, the
-   * state has not been told yet.
-   */
-  #withOwn(snapshot: RoomSnapshot): RoomSnapshot {
-    const { nodeId, hooks } = this.#options;
-    const participants = snapshot.participants
-      .filter((one) => one.nodeId !== nodeId || !hooks.isLeaving(this.roomId, one))
-      .map((one) => this.#newerOf(one));
-    const present = new Map(participants.map((one) => [one.sessionId, one]));
-    // Not of a member in whose place a newer attachment has come: what it published went with it.
-    const own = this.members.filter(({ self }) => isSameStay(present.get(self.sessionId), self));
-    const ownIds = new Set(own.map(({ self }) => self.sessionId));
-    const isForeign = (one: { nodeId: NodeId; sessionId: SessionId }) =>
-      present.has(one.sessionId) && !(one.nodeId === nodeId && ownIds.has(one.sessionId));
-    return {
-      ...snapshot,
-      participants,
-      producers: [...snapshot.producers.filter(isForeign), ...own.flatMap(({ published }) => [...published.producers])],
-      dataProducers: [
-        ...snapshot.dataProducers.filter(isForeign),
-        ...own.flatMap(({ published }) => [...published.dataProducers]),
-      ],
-    };
-  }
-
-  /** A participant of this node that was resumed: the state may know its former connection only. */
-  #newerOf(one: Participant): Participant {
-    const { self } = this.#members.get(one.sessionId) ?? {};
-    const isResumed = self?.joinedAtMs === one.joinedAtMs && self.nodeId === one.nodeId && self.epoch > one.epoch;
-    return isResumed ? self : one;
   }
 
   #deliver(changes: readonly RoomEvent[], { believeLeaves } = { believeLeaves: true }): void {
@@ -389,6 +374,7 @@ export class NodeRoom implements RoomView {
     for (const change of changes) {
       if (this.closed) return;
       const notification = notificationOf(change);
+      this.#joiners.heard(change);
       for (const member of this.members) member.roomChanged(change, notification);
       this.#options.hooks.changed(this, change);
       this.#concernsOwn(change, believeLeaves);
@@ -434,13 +420,4 @@ export class NodeRoom implements RoomView {
         assertNever(change);
     }
   }
-}
-
-function holds(snapshot: RoomSnapshot, self: Participant): boolean {
-  return snapshot.participants.some((one) => one.sessionId === self.sessionId && one.epoch === self.epoch);
-}
-
-/** One stay in the room has one time of joining, wherever it moves and however often it is resumed. */
-function isSameStay(shown: Participant | undefined, self: Participant): boolean {
-  return shown !== undefined && (shown.epoch === self.epoch || shown.joinedAtMs === self.joinedAtMs);
 }

@@ -32,6 +32,7 @@ export interface NodeRoomsOptions {
   readonly removeGhost: (roomId: RoomId, ghost: Participant) => void;
   readonly removeStray: NodeRoomHooks['removeStray'];
   readonly goneMeanwhile: NodeRoomHooks['goneMeanwhile'];
+  readonly askWhetherAlive: NodeRoomHooks['askWhetherAlive'];
 }
 
 /** The rooms in which this node has participants. */
@@ -70,6 +71,7 @@ export class NodeRooms {
     if (known !== undefined) return known;
     const { nodeId, state, clock, random, settleMs = 3_000, lingerMs } = this.#options;
     const { endLocal, movedAway, cameBack, isLeaving, removeGhost, removeStray, goneMeanwhile } = this.#options;
+    const { askWhetherAlive } = this.#options;
     const room = new NodeRoom({
       roomId,
       nodeId,
@@ -87,6 +89,7 @@ export class NodeRooms {
         removeGhost,
         removeStray,
         goneMeanwhile,
+        askWhetherAlive,
         changed: (changedRoom, change) => this.#changed(changedRoom, change),
         empty: (emptyRoom) => this.#forget(emptyRoom),
       },

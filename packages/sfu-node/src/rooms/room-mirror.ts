@@ -175,6 +175,7 @@ export class RoomMirror {
       }
       case 'producer-opened': {
         const { producer } = event;
+        if (!this.#participants.has(producer.sessionId)) return [];
         const known = this.#producers.get(producer.producerId);
         this.#producers.set(producer.producerId, producer);
         if (known === undefined) return [event];
@@ -192,6 +193,7 @@ export class RoomMirror {
         return this.#producers.delete(event.producerId) ? [event] : [];
       case 'data-producer-opened': {
         const { dataProducer } = event;
+        if (!this.#participants.has(dataProducer.sessionId)) return [];
         if (this.#dataProducers.has(dataProducer.dataProducerId)) return [];
         this.#dataProducers.set(dataProducer.dataProducerId, dataProducer);
         return [event];

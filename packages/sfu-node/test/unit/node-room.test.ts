@@ -1,7 +1,7 @@
 import type { RoomState } from '@meridian/cluster';
 import { eventually } from '@meridian/harness';
 import { FakeMediaEngine } from '@meridian/media/fake';
-import { NodeId, type NotificationName, type Participant, type RoomSnapshot } from '@meridian/protocol';
+import { type EndReason, NodeId, type NotificationName, type Participant, type RoomSnapshot } from '@meridian/protocol';
 import { pino } from 'pino';
 import { describe, expect, test } from 'vitest';
 import { LocalParticipant } from '../../src/rooms/local-participant.ts';
@@ -51,25 +51,32 @@ async function annAndBob() {
   const clock = new FakeClock();
   const strays: object[] = [];
   const gone: string[] = [];
+  const ended: string[] = [];
+  const putBack: string[][] = [];
   const restored = Promise.withResolvers<RoomSnapshot>();
+  let askWhetherAlive = async (): Promise<void> => {};
   const room = new NodeRoom({
     roomId: ROOM,
     nodeId: NODE,
     state: stateThatShows(
       () => inRedis,
-      () => restored.promise,
+      (_room, _node, { participants }) => {
+        putBack.push(participants.map(({ sessionId }) => sessionId));
+        return restored.promise;
+      },
     ),
     clock,
     random: () => 0.5,
     log,
     hooks: {
-      endLocal: () => {},
+      endLocal: ({ sessionId }, reason) => ended.push(`${sessionId}: ${reason}`),
       movedAway: () => {},
       cameBack: () => {},
       isLeaving: () => false,
       removeGhost: () => {},
       removeStray: (_room, stray) => strays.push(stray),
       goneMeanwhile: (_room, { sessionId }) => gone.push(sessionId),
+      askWhetherAlive: () => askWhetherAlive(),
       changed: () => {},
       empty: () => {},
     },
@@ -116,6 +123,18 @@ async function annAndBob() {
       room.missed();
       await eventually('the room was read again', () => expect(room.revision).toBe(inRedis.revision));
     },
+    /** The same where nobody waits for it. */
+    changeInRedis: (change: Partial<RoomSnapshot>) => {
+      inRedis = { ...inRedis, revision: inRedis.revision + 5, ...change };
+      return inRedis;
+    },
+    enter,
+    /** What happens when the room asks whether its node was taken for dead. */
+    whenAsked: (then: () => void) => {
+      askWhetherAlive = async () => then();
+    },
+    ended,
+    putBack,
     bob,
     mic,
     strays,
@@ -198,5 +217,102 @@ describe('a room that is put back', () => {
     restoredNow();
     await restoring;
     expect([...gone, ...strays]).toEqual([]);
+  });
+});
+
+describe('somebody missing in a room that is read again', () => {
+  test('is put out where the node was alive all the time', async () => {
+    const { bob, ended, putBack, readAgain } = await annAndBob();
+
+    await readAgain({ participants: [bob], producers: [] });
+
+    expect(ended).toEqual(['ann: connection-lost']);
+    expect(putBack).toEqual([]);
+  });
+
+  test('is put back where the node was taken for dead, and had not heard of it yet', async () => {
+    // Given a node whose lease ran out: whatever it is asked first, it finds that out
+    const { room, ann, bob, mic, ended, putBack, whenAsked, changeInRedis, restoredNow } = await annAndBob();
+    whenAsked(() => room.unsettle());
+
+    // When the room is read again (the events that say why were lost)
+    changeInRedis({ participants: [bob], producers: [] });
+    room.missed();
+    await eventually('both are put back', () => expect(putBack).toEqual([['ann', 'bob']]));
+    changeInRedis({ participants: [ann, bob], producers: [mic] });
+    restoredNow();
+    await eventually('the room has settled', () => expect(room.revision).toBe(20));
+
+    // Then nobody was put out
+    expect(ended).toEqual([]);
+  });
+});
+
+describe('somebody whose end is heard of before their join is answered', () => {
+  const joins = async () => {
+    const world = await annAndBob();
+    const cem = participant('cem', 2);
+    const lease = { ...cem, attachedAtMs: 0 };
+    const confirmed: RoomSnapshot = {
+      roomId: ROOM,
+      revision: 11,
+      participants: [world.ann, world.bob, cem],
+      producers: [world.mic],
+      dataProducers: [],
+    };
+    world.room.beginJoin(lease);
+    world.room.receive({ roomId: ROOM, revision: 11, event: { type: 'participant-joined', participant: cem } });
+    const left = (reason: EndReason) =>
+      world.room.receive({
+        roomId: ROOM,
+        revision: 12,
+        event: { type: 'participant-left', sessionId: cem.sessionId, epoch: cem.epoch, reason },
+      });
+    return { ...world, cem, lease, confirmed, left };
+  };
+
+  test('is in the room and put back where their node was taken for dead', async () => {
+    // Given a join that the state has confirmed, and a sweep of this node right after it
+    const { room, cem, lease, confirmed, left, enter, putBack, ended } = await joins();
+    left('node-lost');
+
+    // When the confirmation is heard of
+    room.confirmed(confirmed);
+    expect(room.outAgain(lease)).toBeUndefined();
+    const told: NotificationName[] = [];
+    await enter(cem, told);
+    room.endJoin(lease);
+
+    // Then they are in the room as it is shown, and the state hears of it
+    expect(room.participants.map(({ sessionId }) => sessionId)).toContain('cem');
+    expect(putBack.at(-1)).toContain('cem');
+    expect([...ended, ...told]).toEqual([]);
+  });
+
+  test('is put back as well where everybody was put back meanwhile and the sweep is heard of late', async () => {
+    const { room, cem, lease, confirmed, enter, putBack } = await joins();
+    void room.restore();
+    expect(putBack).toEqual([['ann', 'bob']]);
+
+    room.confirmed(confirmed);
+    await enter(cem, []);
+    room.endJoin(lease);
+
+    expect(putBack.at(-1)).toContain('cem');
+  });
+
+  test('is refused where they were put out on purpose', async () => {
+    const { room, lease, confirmed, left } = await joins();
+    left('kicked');
+    room.confirmed(confirmed);
+    expect(room.outAgain(lease)).toBe('kicked');
+  });
+
+  test('is refused where a newer page of theirs is in the room', async () => {
+    const { room, cem, lease, confirmed } = await joins();
+    const newer = { ...cem, ...participant('cem', 3, 'fra-1') };
+    room.receive({ roomId: ROOM, revision: 12, event: { type: 'participant-joined', participant: newer } });
+    room.confirmed(confirmed);
+    expect(room.outAgain(lease)).toBe('replaced');
   });
 });

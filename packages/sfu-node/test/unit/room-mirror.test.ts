@@ -52,6 +52,21 @@ describe('a mirror of a room', () => {
     expect(event?.revision).toBe(mirror.revision);
   });
 
+  test('shows no stream of somebody whose arrival it has not heard of', () => {
+    // Given a subscription that stood still: what comes then is taken as it comes
+    const log = new RoomLog();
+    const mirror = primed(log);
+    mirror.loosen();
+    log.join('ann');
+    log.publish('mic', 'ann');
+
+    // When the arrival was lost
+    expect(mirror.apply(at(log.events, 1))).toEqual({ outcome: 'applied', changes: [] });
+
+    // Then both come with the next snapshot
+    expect(types(mirror.replace(log.snapshot()))).toEqual(['participant-joined', 'producer-opened']);
+  });
+
   test('says when an event is missing, and is whole again after a snapshot', () => {
     const log = new RoomLog();
     const mirror = primed(log);
