@@ -235,7 +235,7 @@ export class NodeAnnouncer implements NodeAnnouncement {
         return;
       case 'registered':
         this.#anew = mode !== 'announce';
-        terms.set(nodeId, term);
+        terms.set(nodeId, term, leaseMs);
         hosted.forget(nodeId);
         break;
       case 'renewed':

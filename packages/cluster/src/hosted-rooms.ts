@@ -130,16 +130,21 @@ export class HostedRooms {
  * sweep of a former term leaves alone what the returned node has announced anew.
  */
 export class NodeTerms {
-  readonly #terms = new Map<NodeId, number>();
+  readonly #terms = new Map<NodeId, { readonly term: number; readonly leaseMs: number }>();
   readonly #lost = new Set<NodeId>();
 
   /** 0 for a node that was not announced through this object; such a node is never swept. */
   of(nodeId: NodeId): number {
-    return this.#terms.get(nodeId) ?? 0;
+    return this.#terms.get(nodeId)?.term ?? 0;
   }
 
-  set(nodeId: NodeId, term: number): void {
-    this.#terms.set(nodeId, term);
+  /** How long what the node holds lives from one heartbeat to the next, milliseconds; undefined where it has none. */
+  leaseMsOf(nodeId: NodeId): number | undefined {
+    return this.#terms.get(nodeId)?.leaseMs;
+  }
+
+  set(nodeId: NodeId, term: number, leaseMs: number): void {
+    this.#terms.set(nodeId, { term, leaseMs });
   }
 
   setLost(nodeId: NodeId, lost: boolean): void {

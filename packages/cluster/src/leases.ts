@@ -69,7 +69,7 @@ export class RedisSessionLeases implements SessionLeases {
     const reply = await connection.run(
       SCRIPTS.leases.attach,
       [sessions, rooms],
-      [encode(lease), UNANNOUNCED_MS, INDEX_TTL_MS, roomHint ?? ''],
+      [encode(lease), terms.leaseMsOf(session.nodeId) ?? UNANNOUNCED_MS, INDEX_TTL_MS, roomHint ?? ''],
     );
     const [json, score] = REPLIES.attach.parse(reply);
     if (roomHint !== undefined) hosted.indexed(session.nodeId, roomHint, score);
@@ -93,10 +93,11 @@ export class RedisSessionLeases implements SessionLeases {
   }
 
   async restore(leases: readonly SessionLease[]): Promise<void> {
-    const { connection, keys } = this.#options;
+    const { connection, keys, terms } = this.#options;
     for (const [nodeId, own] of Map.groupBy(leases, (lease) => lease.nodeId)) {
       const pairs = own.flatMap((lease) => [lease.sessionId, encode(lease)]);
-      await connection.run(SCRIPTS.leases.restore, [keys.node(nodeId).sessions], [UNANNOUNCED_MS, ...pairs]);
+      const ttlMs = terms.leaseMsOf(nodeId) ?? UNANNOUNCED_MS;
+      await connection.run(SCRIPTS.leases.restore, [keys.node(nodeId).sessions], [ttlMs, ...pairs]);
     }
   }
 }

@@ -1,4 +1,4 @@
--- KEYS 1 sessions, 2 rooms; ARGV 1 lease without epoch, 2 lease time (ms) of a node not announced yet,
+-- KEYS 1 sessions, 2 rooms; ARGV 1 lease without epoch, 2 lease time (ms),
 -- 3 how long the index of rooms lives without heartbeats (ms), 4 room ('' for none)
 local lease = cjson.decode(ARGV[1])
 local former = record(redis.call('HGET', KEYS[1], lease.sessionId), { 'epoch' })

@@ -5,7 +5,7 @@ import type { Ledger, Tab } from './ledger.ts';
 import type { MoveEnd, Source } from './steps.ts';
 import type { World } from './world.ts';
 
-/** A drain asks at once; so many looks, a few milliseconds apart, are plenty. */
+/** A drain asks at once; so many looks, each with a question to Redis, are plenty. */
 const LOOKS = 400;
 
 export interface MoverOptions {
@@ -68,7 +68,7 @@ export class Mover {
       try {
         for (let look = 0; look < LOOKS; look += 1) {
           if (client.moveAsked > before || !client.open || !client.inRoom || client.node.dead) return;
-          await new Promise((resolve) => setTimeout(resolve, 2));
+          await Promise.all([world.raw.send('PING'), new Promise((resolve) => setTimeout(resolve, 2))]);
         }
         if (world.living.length > 1) {
           const error = new MeridianError('deadline-exceeded', { message: 'nobody asked it to move' });

@@ -27,6 +27,9 @@ import { RedisHop, type Traffic } from '../redis/redis-hop.ts';
 export const FOR_EVER_MS = 3_600_000;
 export const KEY_PREFIX = 'model:';
 
+/** Redis is always there. Its answers are late only where this machine stands still, and that is no fault, milliseconds. */
+export const COMMAND_TIMEOUT_MS = 60_000;
+
 /** How long a participant whose connection was lost keeps its place, milliseconds of virtual time. */
 export const RESUME_WINDOW_MS = 10_000;
 /** Requests between nodes give up after so long, milliseconds of real time: some are lost on purpose. */
@@ -82,7 +85,12 @@ export class ModelNode {
     const log = createLogger({ level: config.logLevel, name: nodeId });
     const clock = new ManualClock({ startMs });
     const hop = await RedisHop.open({ port, traffic });
-    const cluster = await openCluster({ url: hop.url, keyPrefix: KEY_PREFIX, logger: log });
+    const cluster = await openCluster({
+      url: hop.url,
+      keyPrefix: KEY_PREFIX,
+      commandTimeoutMs: COMMAND_TIMEOUT_MS,
+      logger: log,
+    });
     const inbox = await cluster.inbox(nodeId);
     const media = new FakeMediaEngine({ emptyRoomLingerMs: 0 });
     const core = createNode({

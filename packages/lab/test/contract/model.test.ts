@@ -15,12 +15,13 @@ describe('three nodes under any order of joins, refreshes, resumes, kicks, crash
       process.stdout.write(`model test: seed ${seed}\n`);
 
       // When the sequences are played over real Redis
-      const { played, failure } = await playModel({ sequences: 75, seed, worlds: 3 });
+      // (a failure is told as it is; played again by its seed and path it is made shorter)
+      const { played, failure } = await playModel({ sequences: 75, seed, worlds: 3, shrink: false });
 
       // Then Redis, nodes, pages and media agreed with the model after each round of each of them
       expect(failure).toBeUndefined();
       expect(played).toBe(75);
     },
-    180_000,
+    600_000,
   );
 });
