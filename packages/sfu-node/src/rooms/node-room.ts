@@ -311,9 +311,13 @@ export class NodeRoom implements RoomView {
         if (waitMs > 0) await pause(clock, waitMs, signal);
         try {
           const askedMs = clock.now();
+          const here = new Set(this.members);
           const snapshot = await this.#readAgain();
           if (signal.aborted) return;
           if (askedMs < this.#settledAtMs) continue;
+          // Somebody has come in meanwhile, and it was read before that.
+          const isOld = (one: LocalParticipant) => !here.has(one) && !isThere(one, participantIn(snapshot, one));
+          if (this.members.some(isOld)) continue;
           this.#reconcile(snapshot);
           if (!this.#mirror.hasGap) return;
         } catch (error) {

@@ -130,7 +130,7 @@ async function annAndBob() {
     },
     enter,
     /** What happens when the room asks whether its node was taken for dead. */
-    whenAsked: (then: () => void) => {
+    whenAsked: (then: () => void | Promise<void>) => {
       askWhetherAlive = async () => then();
     },
     ended,
@@ -228,6 +228,26 @@ describe('somebody missing in a room that is read again', () => {
 
     expect(ended).toEqual(['ann: connection-lost']);
     expect(putBack).toEqual([]);
+  });
+
+  test('is not put out where they came in while the room was being read', async () => {
+    // Given a room in which Ann is missing, and that asks why
+    const { room, bob, ended, enter, whenAsked, changeInRedis } = await annAndBob();
+    const cem = participant('cem', 2);
+    whenAsked(async () => {
+      whenAsked(() => {});
+      // When somebody joins in the meantime: what was read does not hold them
+      const snapshot = changeInRedis({ participants: [bob, cem], producers: [] });
+      room.confirmed(snapshot);
+      await enter(cem, []);
+    });
+    changeInRedis({ participants: [bob], producers: [] });
+    room.missed();
+    await eventually('the room was read once more', () => expect(room.revision).toBe(20));
+
+    // Then they stay
+    expect(ended).toEqual(['ann: connection-lost']);
+    expect(room.participants.map(({ sessionId }) => sessionId)).toEqual(['bob', 'cem']);
   });
 
   test('is put back where the node was taken for dead, and had not heard of it yet', async () => {
