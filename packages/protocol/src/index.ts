@@ -1,4 +1,5 @@
 export * from './api.ts';
+export * from './asker.ts';
 export * from './assert-never.ts';
 export * from './bus.ts';
 export * from './chat.ts';

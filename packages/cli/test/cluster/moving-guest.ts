@@ -1,16 +1,14 @@
 import { enterAsGuest, post } from '@meridian/lab';
 import {
+  Asker,
   CreateSessionReply,
   isNotificationName,
   JoinRoomReply,
-  MeridianError,
-  NOTIFICATIONS,
   type NotificationName,
   parseJson,
-  parseOrThrow,
-  REQUESTS,
   type RequestInput,
   type RequestMethod,
+  readNotification,
   ServerFrame,
   SIGNALLING_PROTOCOL,
   TOKEN_PROTOCOL_PREFIX,
@@ -19,9 +17,8 @@ import {
 /** One WebSocket to a node; everything that comes is handed on. */
 class Line {
   readonly #socket: WebSocket;
-  readonly #pending = new Map<number, PromiseWithResolvers<unknown>>();
+  readonly #asker = new Asker((text) => this.#socket.send(text));
   readonly closed: Promise<void>;
-  #nextId = 1;
 
   constructor(session: CreateSessionReply, onNotice: (event: NotificationName, data: unknown) => void) {
     this.#socket = new WebSocket(session.wsUrl, [
@@ -30,19 +27,14 @@ class Line {
     ]);
     this.#socket.addEventListener('message', ({ data }) => {
       const frame = parseJson(ServerFrame, String(data));
-      if (frame.t === 'res') this.#pending.get(frame.id)?.resolve(frame.data);
-      else if (frame.t === 'err') this.#pending.get(frame.id)?.reject(MeridianError.fromBody(frame.error));
-      else if (frame.t === 'ntf' && isNotificationName(frame.event)) onNotice(frame.event, frame.data);
+      this.#asker.hear(frame);
+      if (frame.t === 'ntf' && isNotificationName(frame.event)) onNotice(frame.event, frame.data);
     });
     this.closed = new Promise((resolve) => this.#socket.addEventListener('close', () => resolve()));
   }
 
-  async request<M extends RequestMethod>(method: M, data: RequestInput<M>): Promise<unknown> {
-    const id = this.#nextId++;
-    const pending = Promise.withResolvers<unknown>();
-    this.#pending.set(id, pending);
-    this.#socket.send(JSON.stringify({ t: 'req', id, method, data }));
-    return parseOrThrow(REQUESTS[method].reply, await pending.promise);
+  request<M extends RequestMethod>(method: M, data: RequestInput<M>): Promise<unknown> {
+    return this.#asker.request(method, data);
   }
 }
 
@@ -101,7 +93,7 @@ export class MovingGuest {
       if (event === 'session-ended') this.troubles.push(data);
       if (event === 'move-asked') this.#moving = this.#moving.then(() => this.#move());
     });
-    const { routerRtpCapabilities } = parseOrThrow(NOTIFICATIONS.welcome, await welcomed.promise);
+    const { routerRtpCapabilities } = readNotification('welcome', await welcomed.promise);
     const place = await post(JoinRoomReply, `${this.#url}/v1/rooms/${this.#room}/join`, {}, session.sessionToken);
     const { roomToken } = place;
     await line.request('join', { roomToken, rtpCapabilities: routerRtpCapabilities, handover });

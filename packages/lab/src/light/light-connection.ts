@@ -1,26 +1,22 @@
 import {
+  Asker,
   isNotificationName,
   MeridianError,
-  NOTIFICATIONS,
   type NotificationData,
   type NotificationName,
   parseJson,
-  parseOrThrow,
-  REQUESTS,
   type ReplyData,
   type RequestInput,
   type RequestMethod,
   type ResumePoint,
+  readNotification,
   resumeProtocol,
   ServerFrame,
   SIGNALLING_PROTOCOL,
   TOKEN_PROTOCOL_PREFIX,
 } from '@meridian/protocol';
 import { WebSocket } from 'ws';
-import type { z } from 'zod';
 
-const REPLIES: { readonly [M in RequestMethod]: { readonly reply: z.ZodType<ReplyData<M>> } } = REQUESTS;
-const HEARD: { readonly [N in NotificationName]: z.ZodType<NotificationData<N>> } = NOTIFICATIONS;
 const WELCOME_MS = 10_000;
 
 export interface Heard {
@@ -32,23 +28,23 @@ export interface Heard {
 export class LightConnection {
   readonly welcome: NotificationData<'welcome'>;
   readonly #socket: WebSocket;
-  readonly #pending: Map<number, PromiseWithResolvers<unknown>>;
-  readonly #counter: { seq: number; nextId: number };
+  readonly #asker: Asker;
+  readonly #heard: { seq: number };
   readonly #ping: NodeJS.Timeout;
 
   private constructor(parts: {
     welcome: NotificationData<'welcome'>;
     socket: WebSocket;
-    pending: Map<number, PromiseWithResolvers<unknown>>;
-    counter: { seq: number; nextId: number };
+    asker: Asker;
+    heard: { seq: number };
   }) {
     this.welcome = parts.welcome;
     this.#socket = parts.socket;
-    this.#pending = parts.pending;
-    this.#counter = parts.counter;
+    this.#asker = parts.asker;
+    this.#heard = parts.heard;
     this.#ping = setInterval(() => {
-      if (this.open)
-        this.#socket.send(JSON.stringify({ t: 'ping', id: this.#counter.nextId++, seq: this.#counter.seq }));
+      if (!this.open) return;
+      this.#socket.send(JSON.stringify({ t: 'ping', id: this.#asker.takeId(), seq: this.#heard.seq }));
     }, this.welcome.pingEveryMs);
     this.#socket.once('close', () => clearInterval(this.#ping));
   }
@@ -64,8 +60,8 @@ export class LightConnection {
     const protocols = [SIGNALLING_PROTOCOL, `${TOKEN_PROTOCOL_PREFIX}${token}`];
     if (resume !== undefined) protocols.push(resumeProtocol(resume));
     const socket = new WebSocket(wsUrl, protocols);
-    const pending = new Map<number, PromiseWithResolvers<unknown>>();
-    const counter = { seq: resume?.seq ?? 0, nextId: resume?.nextId ?? 1 };
+    const asker = new Asker((text) => socket.send(text), resume?.nextId);
+    const last = { seq: resume?.seq ?? 0 };
     const welcome = Promise.withResolvers<NotificationData<'welcome'>>();
     const late = setTimeout(() => {
       welcome.reject(new MeridianError('deadline-exceeded', { message: 'no welcome came' }));
@@ -75,22 +71,19 @@ export class LightConnection {
     socket.on('close', (code, reason) => {
       const error = new MeridianError('session-lost', { message: `closed with ${code} ${reason.toString()}` });
       welcome.reject(error);
-      for (const one of pending.values()) one.reject(error);
-      pending.clear();
+      asker.fail(error);
     });
     socket.on('message', (raw) => {
       const frame = parseJson(ServerFrame, raw.toString(), 'internal', 'server frame');
-      if (frame.t === 'res') settle(pending, frame.id)?.resolve(frame.data);
-      else if (frame.t === 'err') settle(pending, frame.id)?.reject(MeridianError.fromBody(frame.error));
-      else if (frame.t === 'ntf') {
-        if (!isNotificationName(frame.event)) throw new Error(`unknown notification ${frame.event}`);
-        counter.seq = frame.seq;
-        if (frame.event === 'welcome') welcome.resolve(parseOrThrow(HEARD.welcome, frame.data, 'internal', 'welcome'));
-        onHeard({ event: frame.event, data: frame.data });
-      }
+      asker.hear(frame);
+      if (frame.t !== 'ntf') return;
+      if (!isNotificationName(frame.event)) throw new Error(`unknown notification ${frame.event}`);
+      last.seq = frame.seq;
+      if (frame.event === 'welcome') welcome.resolve(readNotification('welcome', frame.data));
+      onHeard({ event: frame.event, data: frame.data });
     });
     try {
-      return new LightConnection({ welcome: await welcome.promise, socket, pending, counter });
+      return new LightConnection({ welcome: await welcome.promise, socket, asker, heard: last });
     } finally {
       clearTimeout(late);
     }
@@ -102,17 +95,13 @@ export class LightConnection {
 
   /** Where it can be taken up again. */
   get resumePoint(): ResumePoint & { readonly nextId: number } {
-    return { epoch: this.welcome.epoch, seq: this.#counter.seq, nextId: this.#counter.nextId };
+    return { epoch: this.welcome.epoch, seq: this.#heard.seq, nextId: this.#asker.nextId };
   }
 
   /** @throws MeridianError as the node answered; `session-lost` when the connection ends first */
   async request<M extends RequestMethod>(method: M, data: RequestInput<M>): Promise<ReplyData<M>> {
     if (!this.open) throw new MeridianError('session-lost');
-    const id = this.#counter.nextId++;
-    const pending = Promise.withResolvers<unknown>();
-    this.#pending.set(id, pending);
-    this.#socket.send(JSON.stringify({ t: 'req', id, method, data }));
-    return parseOrThrow(REPLIES[method].reply, await pending.promise, 'internal', `reply to ${method}`);
+    return this.#asker.request(method, data);
   }
 
   /** Breaks it without a word. */
@@ -129,11 +118,5 @@ export class LightConnection {
 }
 
 export function heardAs<N extends NotificationName>(event: N, heard: Heard): NotificationData<N> | undefined {
-  return heard.event === event ? parseOrThrow(HEARD[event], heard.data, 'internal', event) : undefined;
-}
-
-function settle(pending: Map<number, PromiseWithResolvers<unknown>>, id: number) {
-  const one = pending.get(id);
-  pending.delete(id);
-  return one;
+  return heard.event === event ? readNotification(event, heard.data) : undefined;
 }

@@ -1,21 +1,19 @@
 import { eventually } from '@meridian/harness';
 import { openReceivingPeer, openSendingPeer, rtpPacket } from '@meridian/harness/webrtc';
 import {
+  Asker,
   CreateSessionReply,
   isNotificationName,
   JoinRoomReply,
-  MeridianError,
-  NOTIFICATIONS,
   type NotificationData,
   type NotificationName,
   type ProducerId,
   parseJson,
-  parseOrThrow,
-  REQUESTS,
   type ReplyData,
   type RequestInput,
   type RequestMethod,
   type ResumePoint,
+  readNotification,
   resumeProtocol,
   ServerFrame,
   type SessionId,
@@ -23,12 +21,9 @@ import {
   TOKEN_PROTOCOL_PREFIX,
 } from '@meridian/protocol';
 import { WebSocket } from 'ws';
-import type { z } from 'zod';
 import { enterAsGuest, post } from '../../../src/light/api.ts';
 import { opusParameters } from '../../../src/light/rtp-parameters.ts';
 
-const REPLIES: { readonly [M in RequestMethod]: { readonly reply: z.ZodType<ReplyData<M>> } } = REQUESTS;
-const HEARD: { readonly [N in NotificationName]: z.ZodType<NotificationData<N>> } = NOTIFICATIONS;
 const OPUS = { kind: 'audio', codec: 'opus/48000/2', payloadType: 111 } as const;
 let ssrcs = 1_000;
 
@@ -206,9 +201,8 @@ class Line {
   readonly heard: Heard[] = [];
   closed: string | undefined;
   readonly #socket: WebSocket;
-  readonly #pending = new Map<number, PromiseWithResolvers<unknown>>();
+  readonly #asker = new Asker((text) => this.#socket.send(text));
   readonly #alive: NodeJS.Timeout;
-  #nextId = 1;
 
   constructor(wsUrl: string, token: string, from?: ResumePoint) {
     this.#socket = new WebSocket(wsUrl, [
@@ -220,22 +214,17 @@ class Line {
     this.#socket.on('error', (error) => this.#ended(error.message));
     this.#socket.on('close', (code, reason) => this.#ended(`${code} ${reason.toString()}`));
     this.#alive = setInterval(() => {
-      if (this.#socket.readyState === WebSocket.OPEN) this.#send({ t: 'ping', id: this.#nextId++ });
+      if (this.#socket.readyState !== WebSocket.OPEN) return;
+      this.#socket.send(JSON.stringify({ t: 'ping', id: this.#asker.takeId() }));
     }, 1_000);
   }
 
   request<M extends RequestMethod>(method: M, data: RequestInput<M>): Promise<ReplyData<M>> {
-    const id = this.#nextId++;
-    const pending = Promise.withResolvers<unknown>();
-    this.#pending.set(id, pending);
-    this.#send({ t: 'req', id, method, data });
-    return pending.promise.then((reply) =>
-      parseOrThrow(REPLIES[method].reply, reply, 'internal', `reply to ${method}`),
-    );
+    return this.#asker.request(method, data);
   }
 
   all<N extends NotificationName>(event: N): NotificationData<N>[] {
-    return this.heard.filter((one) => one.event === event).map((one) => parseOrThrow(HEARD[event], one.data));
+    return this.heard.filter((one) => one.event === event).map((one) => readNotification(event, one.data));
   }
 
   /** The first notification of that name that fits, heard already or to come. */
@@ -264,34 +253,17 @@ class Line {
     this.#socket.close();
   }
 
-  #send(frame: object): void {
-    this.#socket.send(JSON.stringify(frame));
-  }
-
   #ended(why: string): void {
     this.closed ??= why;
     clearInterval(this.#alive);
-    for (const { reject } of this.#pending.values()) reject(new Error(`closed: ${why}`));
-    this.#pending.clear();
+    this.#asker.fail(new Error(`closed: ${why}`));
   }
 
   #receive(text: string): void {
     const frame = parseJson(ServerFrame, text, 'internal', 'server frame');
-    switch (frame.t) {
-      case 'res':
-        this.#pending.get(frame.id)?.resolve(frame.data);
-        this.#pending.delete(frame.id);
-        break;
-      case 'err':
-        this.#pending.get(frame.id)?.reject(MeridianError.fromBody(frame.error));
-        this.#pending.delete(frame.id);
-        break;
-      case 'ntf':
-        if (!isNotificationName(frame.event)) throw new Error(`unknown notification ${frame.event}`);
-        this.heard.push({ event: frame.event, seq: frame.seq, data: frame.data });
-        break;
-      case 'pong':
-        break;
-    }
+    this.#asker.hear(frame);
+    if (frame.t !== 'ntf') return;
+    if (!isNotificationName(frame.event)) throw new Error(`unknown notification ${frame.event}`);
+    this.heard.push({ event: frame.event, seq: frame.seq, data: frame.data });
   }
 }
