@@ -49,7 +49,8 @@ export class NodeAnnouncer implements NodeAnnouncement {
   #anew = false;
   #beats = 0;
   #lastEcho = 0;
-  #listeningSince = 0;
+  /** When Redis took the first beat since then that has not come back. */
+  #unheardSince: number | undefined;
   #trouble: unknown;
   #next: NodeJS.Timeout | undefined;
   #expiry: NodeJS.Timeout | undefined;
@@ -79,12 +80,11 @@ export class NodeAnnouncer implements NodeAnnouncement {
     this.#stopListening = await this.#options.subscriber.listen(this.#channel, {
       message: (text) => this.#hear(text),
       resubscribed: () => {
-        this.#listeningSince = performance.now();
+        this.#unheardSince = undefined;
         this.#beatNow();
       },
     });
     this.#lastEcho = performance.now();
-    this.#listeningSince = this.#lastEcho;
     try {
       await this.#enqueue('announce');
     } catch (error) {
@@ -146,6 +146,7 @@ export class NodeAnnouncer implements NodeAnnouncement {
     if (!text.startsWith('{"') || !text.includes(this.#record.incarnation)) return;
     if (!isBeat(text, this.#record.incarnation)) return;
     this.#lastEcho = performance.now();
+    this.#unheardSince = undefined;
     this.#heard?.();
     if (this.#state === 'lost') this.#beatNow();
   }
@@ -187,13 +188,17 @@ export class NodeAnnouncer implements NodeAnnouncement {
     await this.#enqueue('claim');
   }
 
-  /** A node that has not heard itself for half a lease asks whether it can be heard, and claims nothing. */
+  /**
+   * A node that has not heard itself for half a lease asks whether it can be heard, and claims nothing. Its subscription is
+   * made anew only where Redis says the beats and they do not come back: a Redis that takes no writes says none, and what
+   * others say over a subscription that stands must not be missed then.
+   */
   #mode(): 'claim' | 'probe' {
     const { leaseMs, subscriber } = this.#options;
     const now = performance.now();
     if (now - this.#lastEcho <= leaseMs / 2) return 'claim';
-    if (now - Math.max(this.#lastEcho, this.#listeningSince) > leaseMs / 2) {
-      this.#listeningSince = now;
+    if (this.#unheardSince !== undefined && now - this.#unheardSince > leaseMs / 2) {
+      this.#unheardSince = undefined;
       subscriber.restart();
     }
     return 'probe';
@@ -224,6 +229,7 @@ export class NodeAnnouncer implements NodeAnnouncement {
       this.#beats,
       ...newcomers.sessionIds,
     ]);
+    if (this.#lastEcho < sentAt) this.#unheardSince ??= sentAt;
     const [status, term, , dead] = REPLIES.beat.parse(reply);
     if (this.#isWithdrawn()) return;
     switch (status) {

@@ -8,6 +8,10 @@ import { freePort } from './ports.ts';
 
 const run = promisify(execFile);
 
+/** What a Redis has to read that shall be loading, and how long it takes over it, milliseconds. */
+const FILLERS = 2_000;
+const LOADING_MS = 200_000;
+
 /**
  * Why a Redis that answers refuses to write: it has no memory left and must not evict; it could not save its data;
  * it is a replica.
@@ -32,9 +36,9 @@ export interface RedisProcess {
   refuseWrites(how: WriteRefusal): Promise<() => Promise<void>>;
   /**
    * Reads its data again as after a start, and answers `-LOADING` meanwhile. Resolves when that has begun.
-   * @returns resolves when it serves again; about `forMs` later.
+   * @returns lets it come to the end; resolves when it serves again. Without it that takes minutes.
    */
-  load(forMs: number): Promise<{ done: Promise<void> }>;
+  load(): Promise<() => Promise<void>>;
   stop(): Promise<void>;
 }
 
@@ -129,12 +133,12 @@ class PrivateRedis implements RedisProcess {
     }
   }
 
-  async load(forMs: number): Promise<{ done: Promise<void> }> {
-    // It looks after its connections between two keys: so there have to be many.
-    await this.call('DEBUG', 'POPULATE', '200', 'filler');
-    const keys = Number(await this.call('DBSIZE'));
-    const delayUs = String(Math.ceil((forMs * 1_000) / keys));
-    await this.call('CONFIG', 'SET', 'key-load-delay', delayUs, 'loading-process-events-interval-bytes', '1024');
+  async load(): Promise<() => Promise<void>> {
+    // It looks after its connections once per kilobyte: each key has one, and takes a while.
+    await this.call('DEBUG', 'POPULATE', String(FILLERS), 'filler', '1024');
+    const delayUs = String((LOADING_MS * 1_000) / FILLERS);
+    const everyKey = ['rdbcompression', 'no', 'loading-process-events-interval-bytes', '1024'];
+    await this.call('CONFIG', 'SET', 'key-load-delay', delayUs, ...everyKey);
     const reloading = this.call('DEBUG', 'RELOAD');
     // Answers again, with an error, as soon as it reads the file.
     for (let isLoading = false; !isLoading; ) {
@@ -146,12 +150,11 @@ class PrivateRedis implements RedisProcess {
         reloading.then(() => true),
       ]);
     }
-    const serve = async () => {
-      await reloading;
+    return async () => {
       await this.call('CONFIG', 'SET', 'key-load-delay', '0');
-      await this.call('EVAL', "for i = 0, 199 do redis.call('DEL', 'filler:' .. i) end", '0');
+      await reloading;
+      await this.call('EVAL', `for i = 0, ${FILLERS - 1} do redis.call('DEL', 'filler:' .. i) end`, '0');
     };
-    return { done: serve() };
   }
 
   async stop(): Promise<void> {

@@ -6,6 +6,8 @@ export type CommandClient = Redis<'legacy'> | Cluster<'legacy'>;
 
 /** Longest pause between two tries to reconnect, milliseconds: well below a node's lease. */
 const MAX_BACK_OFF_MS = 1_000;
+/** How often a server that reads its data from disk is asked whether it has done so, milliseconds. */
+const LOADING_ASKED_EVERY_MS = 250;
 
 /** Doubles from 50 ms up to a second, with jitter so that a whole cluster does not come back at once. */
 export function backOffMs(attempt: number, random: () => number = Math.random): number {
@@ -34,6 +36,8 @@ function baseOptions(target: RedisTarget, timeoutMs: number): Options {
     autoResubscribe: false,
     disableClientInfo: true,
     lazyConnect: true,
+    // Its own guess, which would be waited for otherwise, may be longer than a lease.
+    maxLoadingRetryTime: LOADING_ASKED_EVERY_MS,
   };
 }
 

@@ -1,4 +1,4 @@
-import { eventually, type RedisProcess, startRedis } from '@meridian/harness';
+import { eventually, type RedisProcess, startRedis, type WriteRefusal } from '@meridian/harness';
 import { RoomId, RoomSlug } from '@meridian/protocol';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { AnnounceOptions, Cluster, ClusterStatus, NodeAnnouncement } from '../../src/index.ts';
@@ -43,6 +43,14 @@ class Redis {
 
   stop(): Promise<void> {
     return this.#process.stop();
+  }
+
+  refuseWrites(how: WriteRefusal): Promise<() => Promise<void>> {
+    return this.#process.refuseWrites(how);
+  }
+
+  load(): Promise<() => Promise<void>> {
+    return this.#process.load();
   }
 
   /** Comes back on the same port with nothing in it. */
@@ -282,6 +290,54 @@ describe('when Redis stands still', () => {
       return 'too late';
     });
     expect(result).toEqual({ outcome: 'lost' });
+  });
+});
+
+describe('when Redis answers and does not serve', () => {
+  const refusals = [
+    ['is out of memory', (redis: Redis) => redis.refuseWrites('oom')],
+    ['cannot save its data', (redis: Redis) => redis.refuseWrites('misconf')],
+    ['is a replica', (redis: Redis) => redis.refuseWrites('readonly')],
+    ['reads its data from disk', (redis: Redis) => redis.load()],
+  ] as const;
+
+  it.each(refusals)('since it %s, nodes drop out and their subscriptions stand all the while', async (_why, strike) => {
+    const redis = await Redis.start();
+    let missed = 0;
+    const command = (name: string, _ms: number, ok: boolean) => {
+      if (name === 'registry.beat' && !ok) missed += 1;
+    };
+    const [a, b] = [await open(redis.url, { observe: { command } }), await open(redis.url, { observe: { command } })];
+    const announcements = [await a.announce(nodeRecord(nodeA), LEASE), await b.announce(nodeRecord(nodeB), LEASE)];
+    const heard = [listen(await a.inbox(nodeA)), listen(await b.inbox(nodeB))];
+    const told = announcements.map(changes);
+    const undo = await strike(redis);
+    await eventually('both nodes know that they are out', () => announcements.every(({ announced }) => !announced));
+    // In which time they would have made their subscriptions anew.
+    const known = missed;
+    await eventually('both go on asking for a whole lease', () => missed - known >= 30);
+    await undo();
+    await eventually('both nodes are back', () => announcements.every(({ announced }) => announced));
+    for (const events of told) expect(events).toEqual(['lost', 'restored']);
+    for (const { gaps } of heard) expect(gaps).toEqual([]);
+  });
+
+  it('whoever connects while it reads its data is served as soon as it has done so', async () => {
+    const redis = await Redis.start();
+    const finish = await redis.load();
+    // What Redis thinks that it will take is minutes at that time.
+    let waits = false;
+    const warn = () => {
+      waits = true;
+    };
+    const logger = { debug() {}, info() {}, warn, error() {} };
+    const opening = open(redis.url, { connectTimeoutMs: 20_000, logger });
+    await eventually('the start says that it waits', () => waits);
+    await finish();
+    const doneAt = performance.now();
+    const cluster = await opening;
+    await cluster.inbox(nodeA);
+    expect(performance.now() - doneAt).toBeLessThan(5_000);
   });
 });
 

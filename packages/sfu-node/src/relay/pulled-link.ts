@@ -275,10 +275,8 @@ export class PulledLink {
       for (const item of items) if (link.carried.has(keyOf(item))) this.#wants.arrived(keyOf(item));
     } catch (error) {
       if (link.ended || this.closed) return;
-      // Without Redis no pull comes through, but what runs over the link runs on.
-      if (!isMeridianError(error, 'cluster-unavailable') && !isMeridianError(error, 'deadline-exceeded')) {
-        this.#endLink(link, 'setup-failed');
-      }
+      // What runs over the link runs on; whether the origin is there still is for the check of links to find.
+      if (!wasNotHeard(error)) this.#endLink(link, 'setup-failed');
       this.#failed('pulling onto a relay failed', error);
       await this.#waitForTurn();
     }
@@ -398,4 +396,14 @@ export class PulledLink {
 function dropFrom(end: RelayEnd, item: RelayItem): void {
   if (item.kind === 'media') end.drop(item.producerId);
   else end.dropData(item.dataProducerId);
+}
+
+/**
+ * Nothing was said of the link: Redis is away, or the origin could not be reached over it just then. After an outage that is
+ * so for a moment, since one node hears again before the other.
+ */
+function wasNotHeard(error: unknown): boolean {
+  return (['cluster-unavailable', 'deadline-exceeded', 'node-unknown'] as const).some((code) =>
+    isMeridianError(error, code),
+  );
 }

@@ -249,6 +249,7 @@ export class RelayManager {
           }
           case 'unknown':
             // Redis does not answer: says nothing about the other node, and media flows without it.
+            this.#misses.delete(remoteNodeId);
             break;
         }
       }

@@ -14,7 +14,7 @@ import {
 import type { z } from 'zod';
 
 /** What becomes of one message on the bus. */
-export type Fate = 'arrives' | 'request-lost' | 'reply-lost' | 'redis-down';
+export type Fate = 'arrives' | 'request-lost' | 'reply-lost' | 'redis-down' | 'nobody-listens';
 
 export interface FakeBusOptions {
   /** Waits as long as a message travels. */
@@ -67,6 +67,7 @@ export class FakeBus {
     this.sent.push(`${from}>${to} ${method}`);
     const fate = this.#options.fate?.(method) ?? 'arrives';
     if (fate === 'redis-down') throw new MeridianError('cluster-unavailable');
+    if (fate === 'nobody-listens') throw new MeridianError('node-unknown');
     if (!this.#inboxes.has(from)) return await new Promise<never>(() => {});
     const copy = parseOrThrow(REQUEST_SCHEMAS[method].request, JSON.parse(JSON.stringify(data)));
     const answer = Promise.withResolvers<BusReplyData<M>>();
@@ -98,6 +99,7 @@ export class FakeBus {
   async notify<N extends BusNotice>(from: NodeId, to: NodeId, notice: N, data: BusNoticeData<N>): Promise<boolean> {
     const fate = this.#options.fate?.(notice) ?? 'arrives';
     if (fate === 'redis-down') throw new MeridianError('cluster-unavailable');
+    if (fate === 'nobody-listens') return false;
     void this.#inOrder(`${from}>${to}`).then(() => {
       if (fate === 'arrives') this.#inboxes.get(to)?.hear(notice, data, from);
     });

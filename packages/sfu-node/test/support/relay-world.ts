@@ -13,7 +13,7 @@ import { mediaItem } from '../../src/relay/relay-item.ts';
 import { RelayManager } from '../../src/relay/relay-manager.ts';
 import type { Pull } from '../../src/relay/wants.ts';
 import { FakeBus, type Fate } from './fake-bus.ts';
-import { FakeClock } from './fake-clock.ts';
+import { FakeClock, settle } from './fake-clock.ts';
 import { FakeMediaEngine, type FakeRoom } from './fake-media.ts';
 import type { FakeParticipant } from './fake-participant.ts';
 import { opusParameters } from './rtp.ts';
@@ -145,4 +145,19 @@ export class RelayWorld {
 
 function expectOpen(participant: FakeParticipant): void {
   if (participant.closed) throw new Error('the participant is closed');
+}
+
+/** What has become of a claim by now. */
+export async function outcome(ready: Promise<void>): Promise<string> {
+  let state = 'pending';
+  ready.then(
+    () => {
+      state = 'ready';
+    },
+    (error: unknown) => {
+      state = error instanceof Error && 'code' in error ? String(error.code) : 'rejected';
+    },
+  );
+  await settle();
+  return state;
 }

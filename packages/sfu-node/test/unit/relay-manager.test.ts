@@ -1,22 +1,7 @@
 import { ProducerId } from '@meridian/protocol';
 import { describe, expect, test } from 'vitest';
 import { dataItem } from '../../src/relay/relay-item.ts';
-import { settle } from '../support/fake-clock.ts';
-import { ORIGIN, PULLER, RelayWorld, ROOM } from '../support/relay-world.ts';
-
-async function outcome(ready: Promise<void>): Promise<string> {
-  let state = 'pending';
-  ready.then(
-    () => {
-      state = 'ready';
-    },
-    (error: unknown) => {
-      state = error instanceof Error && 'code' in error ? String(error.code) : 'rejected';
-    },
-  );
-  await settle();
-  return state;
-}
+import { ORIGIN, outcome, PULLER, RelayWorld, ROOM } from '../support/relay-world.ts';
 
 describe('a relay link', () => {
   test('opens once for everything that is wanted in the same turn, with one message', async () => {
