@@ -365,6 +365,7 @@ export function createNode(options: NodeOptions): SfuNodeCore {
         sessions,
         rooms,
         media,
+        chores,
         maxSessions: config.maxSessions,
         clockOffsetMs: () => cluster.clockOffsetMs,
         clock,

@@ -1,18 +1,23 @@
 import type { NodeAnnouncement, SessionLeases } from '@meridian/cluster';
 import type { MediaEngine } from '@meridian/media';
-import type { NodeLoad } from '@meridian/protocol';
+import type { NodeLoad, RoomId } from '@meridian/protocol';
+import type { Chores } from './chores.ts';
 import type { Cancel, Clock } from './clock.ts';
 import type { Logger } from './logger.ts';
-import type { NodeRooms } from './rooms/node-rooms.ts';
 import { restoreLeases } from './sessions/restore-leases.ts';
-import type { Sessions } from './sessions/sessions.ts';
+import type { SessionState } from './sessions/session.ts';
 
 export interface PresenceOptions {
-  readonly announcement: NodeAnnouncement;
-  readonly leases: SessionLeases;
-  readonly sessions: Sessions;
-  readonly rooms: NodeRooms;
-  readonly media: MediaEngine;
+  readonly announcement: Pick<NodeAnnouncement, 'record' | 'update' | 'on'>;
+  readonly leases: Pick<SessionLeases, 'restore' | 'end'>;
+  readonly sessions: { readonly size: number; readonly all: readonly { readonly state: SessionState }[] };
+  readonly rooms: {
+    readonly size: number;
+    readonly all: readonly { readonly roomId: RoomId; restore(): Promise<void> }[];
+    gap(): void;
+  };
+  readonly media: Pick<MediaEngine, 'load'>;
+  readonly chores: Chores;
   readonly maxSessions: number;
   /** What this machine's clock lacks to be that of Redis, milliseconds. */
   readonly clockOffsetMs: () => number;
@@ -25,8 +30,6 @@ export interface PresenceOptions {
 export class Presence {
   readonly #options: PresenceOptions;
   readonly #undo: Cancel[];
-  #restoring: Promise<void> | undefined;
-  #restoreAgain = false;
 
   constructor(options: PresenceOptions) {
     this.#options = options;
@@ -67,26 +70,15 @@ export class Presence {
     };
   }
 
-  /** Redis had lost the node: everything that it holds is announced anew. Single flight, repeated if asked meanwhile. */
+  /**
+   * Redis had lost the node: everything that it holds is announced anew, until that has succeeded. What fails once must not
+   * stay away: others take it for dead when a lease is over.
+   */
   #restore(): void {
-    if (this.#restoring !== undefined) {
-      this.#restoreAgain = true;
-      return;
-    }
-    const { announcement, leases, sessions, rooms, log } = this.#options;
+    const { announcement, leases, sessions, rooms, chores, log } = this.#options;
     const { nodeId } = announcement.record;
     log.warn({ sessions: sessions.size, rooms: rooms.size }, 'the cluster had lost this node: announcing all anew');
-    const run = async () => {
-      await restoreLeases({ nodeId, leases, sessions }).catch((error: unknown) =>
-        log.error({ err: error }, 'the leases could not be announced anew'),
-      );
-      await rooms.restoreAll();
-    };
-    this.#restoring = run().finally(() => {
-      this.#restoring = undefined;
-      if (!this.#restoreAgain) return;
-      this.#restoreAgain = false;
-      this.#restore();
-    });
+    void chores.run('restore:leases', () => restoreLeases({ nodeId, leases, sessions }));
+    for (const room of rooms.all) void chores.run(`restore:${room.roomId}`, () => room.restore());
   }
 }

@@ -249,6 +249,7 @@ export class NodeRoom implements RoomView {
 
   /** Puts this node's participants and what they publish into the state again. @throws what Redis says */
   async restore(): Promise<void> {
+    if (this.closed) return;
     this.unsettle();
     const snapshot = await this.#restoreOwn();
     if (!this.closed && this.#mirror.mode === 'loose') this.#deliver(this.#mirror.merge(withOwn(snapshot, this.#own)));

@@ -108,18 +108,6 @@ export class NodeRooms {
     else this.#rooms.get(roomId)?.missed();
   }
 
-  /** Redis had lost this node: its rooms are announced anew. */
-  async restoreAll(): Promise<void> {
-    await Promise.all(
-      this.all.map((room) =>
-        room.restore().catch((error: unknown) => {
-          // The room reads itself again until it succeeds, and then puts back what is missing.
-          this.#options.log.warn({ err: error, roomId: room.roomId }, 'a room could not be announced anew');
-        }),
-      ),
-    );
-  }
-
   close(): void {
     for (const room of this.all) {
       room.close();
