@@ -1,3 +1,6 @@
+/** When to give up, not how long anything may take: a test that claims a time says it. Milliseconds. */
+const GIVE_UP_MS = 20_000;
+
 /**
  * Waits until `check` returns without throwing (and not `false`), and returns its value.
  * @throws Error with the reason and the last failure once `withinMs` have passed.
@@ -5,7 +8,7 @@
 export async function eventually<T>(
   reason: string,
   check: () => T | Promise<T>,
-  { withinMs = 10_000, everyMs = 20 }: { withinMs?: number; everyMs?: number } = {},
+  { withinMs = GIVE_UP_MS, everyMs = 20 }: { withinMs?: number; everyMs?: number } = {},
 ): Promise<Exclude<T, false>> {
   const deadline = performance.now() + withinMs;
   let last: unknown = 'it stayed false';

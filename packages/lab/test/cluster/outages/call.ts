@@ -10,8 +10,8 @@ import { createRoom, enterAsGuest } from '../../../src/light/api.ts';
 import { LOCAL_REGIONS, LocalCluster, type LocalClusterOptions } from '../../../src/local-cluster/index.ts';
 import { Peer } from './peer.ts';
 
-/** Short, so that the tests are. */
-export const QUICK = { MERIDIAN_LEASE_MS: '1500', MERIDIAN_REDIS_TIMEOUT_MS: '400' };
+/** Short, so that the tests are, and long enough for processes that wait for their turn on a busy machine. */
+export const QUICK = { MERIDIAN_LEASE_MS: '2500', MERIDIAN_REDIS_TIMEOUT_MS: '800' };
 
 /** Two nodes and a session service as processes of their own. */
 export async function startCluster(
