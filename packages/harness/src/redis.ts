@@ -9,8 +9,8 @@ import { freePort } from './ports.ts';
 const run = promisify(execFile);
 
 /** What a Redis has to read that shall be loading, and how long it takes over it, milliseconds. */
-const FILLERS = 2_000;
-const LOADING_MS = 200_000;
+const FILLERS = 5_000;
+const LOADING_MS = 100_000;
 
 /**
  * Why a Redis that answers refuses to write: it has no memory left and must not evict; it could not save its data;
