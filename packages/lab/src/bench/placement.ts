@@ -9,6 +9,7 @@ import {
 } from '@meridian/placement';
 import { type Coordinates, NodeId, type NodeView, Region } from '@meridian/protocol';
 import { quantile } from '../analysis/quantile.ts';
+import { seeded } from '../seeded.ts';
 import type { BenchResult } from './result.ts';
 
 const CLIENTS = 10_000;
@@ -17,17 +18,6 @@ const REGIONS = 40;
 const MAX_SESSIONS = 500;
 /** Decisions before the clock counts, so that the compiler has seen the code. */
 const WARM_UP = 500;
-
-/** Uniform in [0, 1) from a seed (mulberry32): the same clients and nodes at every run. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let value = Math.imul(state ^ (state >>> 15), 1 | state);
-    value = (value + Math.imul(value ^ (value >>> 7), 61 | value)) ^ value;
-    return ((value ^ (value >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 interface World {
   nodes: NodeView[];

@@ -1,6 +1,7 @@
 import { MeridianError, type NodeId, RoomId, SessionId, type SessionLease, UserId } from '@meridian/protocol';
 import { opusParameters } from '../light/rtp-parameters.ts';
 import type { Fate } from '../redis/redis-hop.ts';
+import { seeded } from '../seeded.ts';
 import { ModelClient } from './client.ts';
 import { compare } from './compare.ts';
 import { Ledger, type Tab } from './ledger.ts';
@@ -19,6 +20,8 @@ const SETTLE_MS = 60_000;
 const SETTLE_LOOKS = 200;
 /** Between two of them, milliseconds of real time. */
 const LOOK_EVERY_MS = 20;
+/** Where a round has a pace, something is held for so long at most, milliseconds of real time. */
+const LONGEST_HOLD_MS = 6;
 /** Where waiting goes on, heartbeats go on with it, this far apart in virtual time, milliseconds. */
 const BEAT_MS = 2_000;
 /** A round whose steps are not done after so many turns, each with its pause, is stuck. */
@@ -91,6 +94,7 @@ export class Play {
       await this.#world.service.rooms.readmit(roomId, { userId });
     this.#ledger.begin(round.steps);
     const lost = this.#disturbBus(round);
+    this.#setPace(round);
     let done = false;
     const all = Promise.all(round.steps.map((step) => this.#take(step))).finally(() => {
       done = true;
@@ -101,6 +105,7 @@ export class Play {
     await this.#world.quiet();
     for (const node of this.#world.living) {
       node.hop.judge(undefined);
+      node.hop.pace(undefined);
       node.hop.release();
     }
     // Events get lost with their connection only, and a connection that comes back makes its node look again.
@@ -122,6 +127,15 @@ export class Play {
       this.#ledger.disturbed = true;
     }
     return lost;
+  }
+
+  /** One thing in five is held for a moment, elsewhere other things. */
+  #setPace({ pace }: Round): void {
+    if (pace === 0) return;
+    NODE_IDS.forEach((nodeId, index) => {
+      const random = seeded(pace + index * 0x10000);
+      this.#world.node(nodeId).hop.pace(() => (random() < 0.2 ? 1 + Math.floor(random() * LONGEST_HOLD_MS) : 0));
+    });
   }
 
   /** Lets virtual time pass where a step waits for it. @throws Error when a step is stuck */

@@ -54,6 +54,11 @@ export interface Round {
   readonly steps: readonly Step[];
   /** Fates of the next messages to each node; what comes after them passes. */
   readonly bus: readonly { readonly node: number; readonly fates: readonly Fate[] }[];
+  /**
+   * 0: everything goes between nodes and Redis at its own speed. Otherwise now and then something is held for a moment, on
+   * each connection by itself, so that answers and events overtake each other; the number says when.
+   */
+  readonly pace: number;
   /** Virtual milliseconds. */
   readonly passMs: number;
 }
@@ -114,8 +119,8 @@ const usual: readonly fc.WeightedArbitrary<Step>[] = [
   { weight: 1, arbitrary: fc.record({ do: fc.constant('empty-redis' as const) }) },
 ];
 
-const move: fc.WeightedArbitrary<Step> = {
-  weight: 4,
+const move = (weight: number): fc.WeightedArbitrary<Step> => ({
+  weight,
   arbitrary: fc.record({
     do: fc.constant('move' as const),
     tab,
@@ -123,7 +128,10 @@ const move: fc.WeightedArbitrary<Step> = {
     drain: fc.boolean(),
     end: fc.constantFrom<MoveEnd>('complete', 'complete', 'back', 'former-dies', 'new-dies'),
   }),
-};
+});
+
+/** How often a page moves, against 45 other steps: a little, or above all. */
+const MOVES = { some: 4, many: 30 };
 
 const fate = fc.constantFrom<Fate>('pass', 'pass', 'twice', 'late', 'lose');
 
@@ -140,15 +148,16 @@ const roundOf = (step: fc.Arbitrary<Step>): fc.Arbitrary<Round> =>
         }),
       },
     ),
+    pace: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 0xffff })),
     passMs: fc.constantFrom(0, 0, 0, 500, 3_000, 12_000),
   });
 
 /** It begins with pages that are loaded, so that there is something to lose. */
-export const sequenceOf = ({ moves }: { moves: boolean }): fc.Arbitrary<Sequence> =>
+export const sequenceOf = ({ moves }: { moves: keyof typeof MOVES }): fc.Arbitrary<Sequence> =>
   fc
     .tuple(
       fc.array(fc.tuple(node, room), { minLength: 2, maxLength: TABS }),
-      fc.array(roundOf(fc.oneof(...usual, ...(moves ? [move] : []))), { minLength: 1, maxLength: 8 }),
+      fc.array(roundOf(fc.oneof(...usual, move(MOVES[moves]))), { minLength: 1, maxLength: 8 }),
     )
     .map(([first, rounds]) => [
       {
@@ -163,13 +172,14 @@ export const sequenceOf = ({ moves }: { moves: boolean }): fc.Arbitrary<Sequence
           }),
         ),
         bus: [],
+        pace: 0,
         passMs: 0,
       },
       ...rounds,
     ]);
 
 export function describe(sequence: Sequence): string {
-  const lines = sequence.map(({ steps, bus, passMs }) => {
+  const lines = sequence.map(({ steps, bus, pace, passMs }) => {
     const parts = steps.map((one) => {
       const { do: what, ...rest } = one;
       return `${what}(${Object.entries(rest)
@@ -177,6 +187,7 @@ export function describe(sequence: Sequence): string {
         .join(' ')})`;
     });
     const messages = bus.map((one) => `bus of node ${one.node}: ${one.fates.join(' ')}`);
+    if (pace > 0) messages.push(`pace ${pace}`);
     return [...parts, ...messages, ...(passMs > 0 ? [`then ${passMs} ms`] : [])].join(' | ');
   });
   return lines.map((line, index) => `  ${index + 1}. ${line}`).join('\n');

@@ -4,9 +4,10 @@ import { readReply, replyEnd } from './resp.ts';
 /** What becomes of a message that Redis publishes to a subscriber. */
 export type Fate = 'pass' | 'twice' | 'lose' | 'late';
 
-/** Counts everything that goes through; hops may share one. */
+/** Counts everything that goes through, and what is held on its way; hops may share one. */
 export interface Traffic {
   count: number;
+  held: number;
 }
 
 export interface RedisHopOptions {
@@ -16,7 +17,7 @@ export interface RedisHopOptions {
 
 /**
  * A TCP hop between one process and Redis. Commands pass untouched; what Redis publishes can be told to come late,
- * twice or not at all, and the connections can be broken.
+ * twice or not at all, each connection can be made slower or faster than the other ones, and all can be broken.
  */
 export class RedisHop {
   readonly #server: Server;
@@ -24,6 +25,7 @@ export class RedisHop {
   readonly #pipes = new Set<Pipe>();
   readonly #late: (() => void)[] = [];
   #fate: ((text: string) => Fate) | undefined;
+  #pace: (() => number) | undefined;
   #closed = false;
 
   private constructor(server: Server, options: RedisHopOptions) {
@@ -47,6 +49,14 @@ export class RedisHop {
   /** Decides from now on, message by message; undefined lets everything pass. */
   judge(fate: ((text: string) => Fate) | undefined): void {
     this.#fate = fate;
+  }
+
+  /**
+   * Holds from now on what goes over any connection for so many milliseconds, asked piece by piece; each connection keeps
+   * its order, one way and the other. Undefined lets everything go at once.
+   */
+  pace(holdMs: (() => number) | undefined): void {
+    this.#pace = holdMs;
   }
 
   /** What was held back arrives now. */
@@ -81,6 +91,7 @@ export class RedisHop {
     }
     const pipe = new Pipe(client, this.#options, {
       fate: (text) => this.#fate?.(text) ?? 'pass',
+      holdMs: () => this.#pace?.() ?? 0,
       late: (deliver) => this.#late.push(deliver),
       ended: () => this.#pipes.delete(pipe),
     });
@@ -90,14 +101,44 @@ export class RedisHop {
 
 interface PipeHooks {
   readonly fate: (text: string) => Fate;
+  readonly holdMs: () => number;
   readonly late: (deliver: () => void) => void;
   readonly ended: () => void;
+}
+
+/** One way of one connection: what is held holds up what comes after it. */
+class Queue {
+  readonly #waiting: { readonly holdMs: number; readonly pass: () => void }[] = [];
+
+  add(holdMs: number, pass: () => void): void {
+    if (this.#waiting.length === 0 && holdMs === 0) {
+      pass();
+      return;
+    }
+    this.#waiting.push({ holdMs, pass });
+    if (this.#waiting.length === 1) this.#next();
+  }
+
+  #next(): void {
+    const [first] = this.#waiting;
+    if (first === undefined) return;
+    const go = () => {
+      first.pass();
+      this.#waiting.shift();
+      this.#next();
+    };
+    if (first.holdMs === 0) go();
+    else setTimeout(go, first.holdMs);
+  }
 }
 
 class Pipe {
   readonly #client: Socket;
   readonly #server: Socket;
   readonly #hooks: PipeHooks;
+  readonly #traffic: Traffic | undefined;
+  readonly #toRedis = new Queue();
+  readonly #fromRedis = new Queue();
   subscribes = false;
   #rest: Buffer = Buffer.alloc(0);
   #ended = false;
@@ -105,17 +146,18 @@ class Pipe {
   constructor(client: Socket, { port, traffic }: RedisHopOptions, hooks: PipeHooks) {
     this.#client = client;
     this.#hooks = hooks;
+    this.#traffic = traffic;
     this.#server = connect({ port, host: '127.0.0.1', noDelay: true });
     for (const socket of [client, this.#server]) socket.on('error', () => this.end()).on('close', () => this.end());
     client.on('data', (chunk) => {
-      if (traffic) traffic.count += 1;
       if (!this.subscribes && /\r\nsubscribe\r\n/i.test(chunk.toString('latin1'))) this.subscribes = true;
-      this.#server.write(chunk);
+      this.#hold(this.#toRedis, () => this.#server.write(chunk));
     });
     this.#server.on('data', (chunk) => {
-      if (traffic) traffic.count += 1;
-      if (this.subscribes) this.#sift(chunk);
-      else client.write(chunk);
+      this.#hold(this.#fromRedis, () => {
+        if (this.subscribes) this.#sift(chunk);
+        else client.write(chunk);
+      });
     });
   }
 
@@ -125,6 +167,21 @@ class Pipe {
     this.#client.destroy();
     this.#server.destroy();
     this.#hooks.ended();
+  }
+
+  #hold(queue: Queue, pass: () => void): void {
+    const traffic = this.#traffic;
+    if (traffic) {
+      traffic.count += 1;
+      traffic.held += 1;
+    }
+    queue.add(this.#hooks.holdMs(), () => {
+      if (traffic) {
+        traffic.count += 1;
+        traffic.held -= 1;
+      }
+      if (!this.#ended) pass();
+    });
   }
 
   #sift(chunk: Buffer): void {
