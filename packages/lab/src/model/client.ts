@@ -70,12 +70,15 @@ export class ModelClient {
   #seq = 0;
   #nextId = 1;
   readonly #pending = new Map<number, PromiseWithResolvers<unknown>>();
+  readonly #redisForgot: () => boolean;
   /** What it heard last: for understanding a violation. */
   readonly #heard: string[] = [];
 
-  constructor(node: ModelNode, sessionId: SessionId, token: string) {
+  /** @param redisForgot has Redis lost everything just now? */
+  constructor(node: ModelNode, sessionId: SessionId, token: string, redisForgot: () => boolean) {
     this.node = node;
     this.sessionId = sessionId;
+    this.#redisForgot = redisForgot;
     this.welcomed.promise.catch(() => {});
     this.#socket = this.#open(token);
   }
@@ -230,7 +233,9 @@ export class ModelClient {
         const { participant } = as(name);
         if (this.joined === undefined) this.#violation('news of the room came before the reply to the join');
         const known = this.participants.get(participant.sessionId);
-        if (known !== undefined && known.epoch >= participant.epoch) {
+        // A Redis that has lost everything holds whoever is put back first: a newer page may come after an older one.
+        const goesBack = known !== undefined && known.epoch > participant.epoch && !this.#redisForgot();
+        if (known !== undefined && (known.epoch === participant.epoch || goesBack)) {
           this.#violation(`${participant.sessionId} joined who was there in the same connection`);
         }
         this.participants.set(participant.sessionId, participant);

@@ -157,6 +157,11 @@ export class Ledger {
     return this.#draining ? ['node-draining', 'session-lost'] : [];
   }
 
+  /** Redis has lost everything in this round. */
+  get forgotten(): boolean {
+    return this.#forgotten;
+  }
+
   /** Nothing in this round makes requests fail. */
   get calm(): boolean {
     return !this.#rough;

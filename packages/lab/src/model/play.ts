@@ -267,7 +267,8 @@ export class Play {
   async #connect(tab: Tab, nodeId: NodeId): Promise<ModelClient> {
     const { sessionId, userId } = tab;
     const token = await this.#world.forge.session({ sessionId, userId, name: sessionId, nodeId });
-    const client = new ModelClient(this.#world.node(nodeId), sessionId, token);
+    const redisForgot = () => this.#ledger.forgotten;
+    const client = new ModelClient(this.#world.node(nodeId), sessionId, token, redisForgot);
     // A kick means the user: one that was late on its way may meet a page that came after it.
     if (this.#kicked.some((one) => one.userId === userId)) client.excuses.add('kick');
     return client;
