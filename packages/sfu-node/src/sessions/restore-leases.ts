@@ -3,7 +3,7 @@ import type { NodeId, SessionLease } from '@meridian/protocol';
 import type { SessionState } from './session.ts';
 
 /**
- * Puts the leases of the attached sessions back after Redis lost them. A session that ends meanwhile may have its lease
+ * Puts the leases of attached sessions back after Redis lost them, or where they were resumed without it. A session that ends meanwhile may have its lease
  * taken away before this puts it back: such a lease is ended once more, or it would stand for as long as the node.
  * @throws what Redis says
  */

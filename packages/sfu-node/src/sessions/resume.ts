@@ -12,6 +12,7 @@ import type { Clock } from '../clock.ts';
 import type { NodeRooms } from '../rooms/node-rooms.ts';
 import type { SessionEnder } from './end-session.ts';
 import type { FinalWords } from './final-words.ts';
+import { restoreLeases } from './restore-leases.ts';
 import type { Session } from './session.ts';
 import type { Sessions } from './sessions.ts';
 
@@ -137,12 +138,15 @@ export class Resumption {
 
   /** Writes whatever lease the session has when Redis takes it: one that ended meanwhile does not come back. */
   announceLease(session: Pick<Session, 'sessionId'>): void {
-    const { chores, leases, sessions } = this.#options;
+    const { nodeId, chores, leases, sessions } = this.#options;
     const { sessionId } = session;
-    void chores.run(`lease:${sessionId}:held`, async () => {
-      const held = sessions.find(sessionId)?.state;
-      if (held !== undefined && 'lease' in held) await leases.restore([held.lease]);
-    });
+    const held = {
+      get all() {
+        const newest = sessions.find(sessionId);
+        return newest === undefined ? [] : [newest];
+      },
+    };
+    void chores.run(`lease:${sessionId}:held`, () => restoreLeases({ nodeId, leases, sessions: held }));
   }
 
   #announce(session: Session): void {
