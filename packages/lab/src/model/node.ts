@@ -144,7 +144,13 @@ export class ModelNode {
 
   /** Renews the entry now; sweeps who is dead, and puts back what was lost. */
   async beat(): Promise<void> {
-    if (!this.dead) await this.announcement.update({}, { now: true });
+    if (this.dead) return;
+    try {
+      await this.announcement.update({}, { now: true });
+    } catch (error) {
+      // Another step has killed it in the midst of it: nobody is there to whom this matters.
+      if (!this.dead) throw error;
+    }
   }
 
   /** As `kill -9`: no goodbye to anybody, no timer runs any more, what it holds is gone with it. Idempotent. */

@@ -38,17 +38,35 @@ async function removeUser(services: Services, roomId: RoomId, { userId }: Partic
 }
 
 async function removeOne(services: Services, roomId: RoomId, target: Participant): Promise<void> {
+  if (await endWhereSeen(services, roomId, target)) return;
+  // It has moved, or its page was loaded anew, and that was not heard here yet. Its node hears of it from the state.
+  const { sessionId } = target;
+  const { participants } = await services.roomState.snapshot(roomId);
+  const found = participants.find((one) => one.sessionId === sessionId);
+  if (found !== undefined) {
+    await services.roomState.leave({ roomId, sessionId, epoch: found.epoch, reason: 'kicked' });
+  }
+}
+
+/** Returns false where the participant is not there (any more). */
+async function endWhereSeen(services: Services, roomId: RoomId, target: Participant): Promise<boolean> {
   const { nodeId, sessionId, epoch } = target;
   if (nodeId === services.nodeId) {
-    await shortly(services, endHere(services, roomId, target));
-    return;
+    let isThere = true;
+    const ending = endHere(services, roomId, target).then((ended) => {
+      isThere = ended;
+    });
+    await shortly(services, ending);
+    return isThere;
   }
   try {
-    await services.inbox.request(nodeId, 'session.end', { roomId, sessionId, epoch, reason: 'kicked' });
+    const asked = { roomId, sessionId, epoch, reason: 'kicked' } as const;
+    return (await services.inbox.request(nodeId, 'session.end', asked)).ended;
   } catch (error) {
     if (!isMeridianError(error, 'node-unknown') && !isMeridianError(error, 'deadline-exceeded')) throw error;
     // Its node does not answer: out of the room's state at least. The node ends it when it hears of that.
     await services.roomState.leave({ roomId, sessionId, epoch, reason: 'kicked' });
+    return true;
   }
 }
 
