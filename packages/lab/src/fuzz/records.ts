@@ -63,11 +63,9 @@ export async function breakRecords(options: RecordAttackOptions): Promise<void> 
 /** Replaces every value under a key by garbage of the same type. Returns false for a key that is gone. */
 async function breakKey(raw: RawRedis, key: string, random: Random): Promise<boolean> {
   const garbage = (text: string) => {
-    try {
-      return random.chance(0.5) ? JSON.stringify(mutate(JSON.parse(text), random)) : garble(text, random);
-    } catch {
-      return garble(text, random);
-    }
+    const broken = brokenText(text, random);
+    // A well-formed record that gives a node's id to another process is believed, and the node gives way to it.
+    return key.endsWith(':{nodes}:terms') && isJson(broken) ? 'garbage' : broken;
   };
   switch (await raw.send('TYPE', key)) {
     case 'string':
@@ -88,6 +86,19 @@ async function breakKey(raw: RawRedis, key: string, random: Random): Promise<boo
       return true;
     default:
       return false;
+  }
+}
+
+function brokenText(text: string, random: Random): string | Buffer {
+  return random.chance(0.5) && isJson(text) ? JSON.stringify(mutate(JSON.parse(text), random)) : garble(text, random);
+}
+
+function isJson(text: string | Buffer): boolean {
+  try {
+    JSON.parse(text.toString());
+    return true;
+  } catch {
+    return false;
   }
 }
 
