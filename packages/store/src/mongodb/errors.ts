@@ -5,9 +5,11 @@ import {
   MongoError,
   MongoNetworkError,
   MongoNotConnectedError,
+  MongoServerClosedError,
   MongoServerError,
   MongoServerSelectionError,
   MongoTopologyClosedError,
+  MongoUnexpectedServerResponseError,
   MongoWriteConcernError,
 } from 'mongodb';
 
@@ -79,8 +81,10 @@ export function isRefusedLogin(thrown: unknown): boolean {
 function outOfReach(thrown: MongoError): string | undefined {
   if (thrown instanceof MongoServerSelectionError) return 'no server answers';
   if (thrown instanceof MongoNetworkError) return 'the connection was lost';
-  if (thrown instanceof MongoNotConnectedError) return 'not connected';
-  // The driver keeps this class to itself.
+  if (thrown instanceof MongoNotConnectedError || thrown instanceof MongoServerClosedError) return 'not connected';
+  if (thrown instanceof MongoUnexpectedServerResponseError) return 'the answer broke off';
+  // The driver keeps these two classes to itself.
+  if (thrown.name === 'MongoPoolClosedError') return 'not connected';
   if (thrown.name === 'MongoWaitQueueTimeoutError') return 'all connections are busy';
   if (thrown instanceof MongoWriteConcernError || OUT_OF_REACH_CODES.has(Number(thrown.code))) {
     return 'no server could confirm the operation';

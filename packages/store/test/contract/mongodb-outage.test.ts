@@ -1,6 +1,7 @@
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { eventually, freePort, type MongoServer, startMongo } from '@meridian/harness';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openStore, type Store } from '../../src/index.ts';
@@ -63,7 +64,7 @@ describe('a MongoDB store whose server fails', () => {
       store.purgeInvitations(1),
     ];
     for (const call of await Promise.allSettled(calls)) {
-      expect(call).toMatchObject({ status: 'rejected', reason: unavailable });
+      expect(call, inspect(call, { depth: 4 })).toMatchObject({ status: 'rejected', reason: unavailable });
     }
 
     server = await start();

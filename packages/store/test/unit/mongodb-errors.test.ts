@@ -3,8 +3,10 @@ import {
   MongoInvalidArgumentError,
   MongoNetworkError,
   MongoNetworkTimeoutError,
+  MongoServerClosedError,
   MongoServerError,
   MongoTopologyClosedError,
+  MongoUnexpectedServerResponseError,
   MongoWriteConcernError,
 } from 'mongodb';
 import { describe, expect, it } from 'vitest';
@@ -17,6 +19,8 @@ describe('what the MongoDB driver throws', () => {
   it.each([
     ['a lost connection', new MongoNetworkError('connection closed')],
     ['a connection that timed out', new MongoNetworkTimeoutError('timed out')],
+    ['a server that has just been given up', new MongoServerClosedError('Server is closed')],
+    ['an answer that broke off', new MongoUnexpectedServerResponseError('Unable to get response from server')],
     ['not writable primary', serverError(10_107)],
     ['not primary or secondary', serverError(13_436)],
     ['primary stepped down', serverError(189)],
