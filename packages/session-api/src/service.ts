@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { type Cluster, openCluster } from '@meridian/cluster';
 import { MeridianError, NodeId } from '@meridian/protocol';
 import { openStore, type Store } from '@meridian/store';
@@ -96,7 +96,12 @@ export async function startSessionApi(options: SessionApiOptions): Promise<Sessi
     const close = async ({ delayMs = 0 }: { delayMs?: number } = {}) => {
       if (services.leaving.began) hurry.abort();
       services.leaving.begin();
-      if (delayMs > 0) await sleep(delayMs, undefined, { signal: hurry.signal }).catch(() => {});
+      if (delayMs > 0) {
+        await sleep(delayMs, undefined, { signal: hurry.signal }).catch(() => {});
+        // A listener that closes resets the connections that nobody has accepted yet, with the requests in them. After a
+        // busy turn of the loop there are some, and timers come before accepting: so that comes first, then the close.
+        for (let turn = 0; turn < 2; turn += 1) await nextTurn();
+      }
       await opened.close();
     };
     return { url, port: Number(port), close };
