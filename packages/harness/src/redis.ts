@@ -47,6 +47,8 @@ export interface RedisOptions {
   readonly args?: readonly string[];
   /** Where its data lies; with it, Redis saves them as it does by default. */
   readonly dir?: string;
+  /** In a process group of its own: Ctrl-C in a terminal does not reach it, and whoever started it has to end it in any case. */
+  readonly apart?: boolean;
 }
 
 /** A command by redis-cli. @returns what it printed. @throws Error with the reply when it is an error. */
@@ -206,7 +208,7 @@ async function launch(port: number, dir: string, options: RedisOptions): Promise
   const child = spawn(
     'redis-server',
     ['--port', String(port), '--bind', '127.0.0.1', '--dir', dir, ...persistence, ...tests, ...(options.args ?? [])],
-    { stdio: ['ignore', 'pipe', 'pipe'], detached: false },
+    { stdio: ['ignore', 'pipe', 'pipe'], detached: options.apart === true },
   );
   let output = '';
   await new Promise<void>((resolve, reject) => {

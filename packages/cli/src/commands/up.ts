@@ -32,9 +32,13 @@ export function registerUp(program: Command): void {
       // Only here, so that the other commands start fast and without what the lab needs.
       const { createRoom, LOCAL_REGIONS, LocalCluster } = await import('@meridian/lab');
       const stopping = new AbortController();
-      const stop = () => stopping.abort();
-      process.once('SIGINT', stop);
-      process.once('SIGTERM', stop);
+      const stop = () => {
+        // The second time without waiting for anybody.
+        if (stopping.signal.aborted) process.exit(130);
+        stopping.abort();
+      };
+      process.on('SIGINT', stop);
+      process.on('SIGTERM', stop);
       const cluster = await LocalCluster.start({
         dataDir: resolve(options.data),
         basePort: options.port,

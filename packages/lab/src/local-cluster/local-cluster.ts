@@ -66,6 +66,7 @@ export class LocalCluster {
   readonly #startSessionApi: () => ServiceChild;
   readonly #regions: readonly LocalRegion[];
   readonly #restarts = new Set<NodeJS.Timeout>();
+  readonly #killAll: () => void;
   #sessionApi: ServiceChild;
 
   private constructor(parts: {
@@ -78,6 +79,7 @@ export class LocalCluster {
     startSessionApi: () => ServiceChild;
     regions: readonly LocalRegion[];
     startNode: (region: LocalRegion, index: number) => Promise<LocalNode>;
+    killAll: () => void;
   }) {
     this.url = parts.url;
     this.#redis = parts.redis;
@@ -88,6 +90,7 @@ export class LocalCluster {
     this.#startSessionApi = parts.startSessionApi;
     this.#regions = parts.regions;
     this.#startNode = parts.startNode;
+    this.#killAll = parts.killAll;
   }
 
   /** @throws Error when the cluster runs on a Redis of the caller's */
@@ -124,18 +127,26 @@ export class LocalCluster {
     const port = { http: plan?.http ?? (await freePort()) };
     await mkdir(join(options.dataDir, 'logs'), { recursive: true });
     const redisPrefix = 'mer:';
-    const started: { stop(): Promise<void> }[] = [];
+    const started: { stop(): Promise<unknown>; kill(): unknown }[] = [];
     let supervisor: ((child: ServiceChild) => void) | undefined;
     const onUnexpectedExit = (child: ServiceChild, how: string) => {
       say(`${child.name} ended by itself (${how}); its log: ${join(options.dataDir, 'logs', `${child.name}.log`)}`);
       supervisor?.(child);
     };
     const logFile = (name: string) => join(options.dataDir, 'logs', `${name}.log`);
+    // Ctrl-C in a terminal reaches none of the cluster's processes, so they are stopped in order - or here, when there is no time left
+    // for that, as at a second Ctrl-C.
+    const killAll = () => {
+      for (const part of started) part.kill();
+    };
+    process.once('exit', killAll);
     try {
       const redis =
-        options.redisUrl === undefined ? await startRedis(plan === undefined ? {} : { port: plan.redis }) : undefined;
+        options.redisUrl === undefined
+          ? await startRedis({ apart: true, ...(plan === undefined ? {} : { port: plan.redis }) })
+          : undefined;
       if (redis !== undefined) {
-        started.push(redis);
+        started.push({ stop: () => redis.stop(), kill: () => redis.process.kill('SIGKILL') });
         say(`Redis on 127.0.0.1:${redis.port}`);
       }
       const redisUrl = options.redisUrl ?? redis?.url ?? '';
@@ -161,7 +172,7 @@ export class LocalCluster {
           },
           onUnexpectedExit,
         );
-        started.push(child);
+        started.push({ stop: () => child.stop(), kill: () => child.signal('SIGKILL') });
         return child;
       };
       const sessionApi = startSessionApi();
@@ -209,7 +220,7 @@ export class LocalCluster {
           },
           onUnexpectedExit,
         );
-        started.push(child);
+        started.push({ stop: () => child.stop(), kill: () => child.signal('SIGKILL') });
         const node = { region, url: `http://127.0.0.1:${httpPort}`, httpPort, rtcPort, child };
         await ready(node.url, child);
         say(`node ${region.nodeId} (${region.region}, ${region.regionName}) on port ${httpPort}`);
@@ -229,6 +240,7 @@ export class LocalCluster {
         startSessionApi,
         regions,
         startNode,
+        killAll,
       });
       for (const node of nodes) cluster.#nodes.set(node.region.nodeId, node);
       await cluster.#writeState();
@@ -247,6 +259,7 @@ export class LocalCluster {
       return cluster;
     } catch (error) {
       await Promise.all(started.reverse().map((part) => part.stop()));
+      process.off('exit', killAll);
       throw error;
     }
   }
@@ -277,6 +290,7 @@ export class LocalCluster {
     await Promise.all([...this.#nodes.values()].map((node) => node.child.stop()));
     await this.#sessionApi.stop();
     await this.#redis?.stop();
+    process.off('exit', this.#killAll);
     await rm(join(this.dataDir, 'cluster.json'), { force: true });
   }
 
