@@ -2,8 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { eventually, type PrometheusProcess, startPrometheus } from '@meridian/harness';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { figuresOf, type RecordedRun, recordRun, Scenario, Series } from '../../src/experiment/index.ts';
+import { Prometheus } from '../../src/experiment/real/prometheus.ts';
 import { RealStage } from '../../src/experiment/real/real-stage.ts';
 import { LocalCluster } from '../../src/local-cluster/index.ts';
 
@@ -33,6 +35,7 @@ const scenario = Scenario.parse({
 const lab = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 let dir: string;
 let cluster: LocalCluster;
+let prometheus: PrometheusProcess;
 let stage: RealStage;
 let run: RecordedRun;
 beforeAll(async () => {
@@ -44,10 +47,18 @@ beforeAll(async () => {
       { nodeId: 'host-2', region: 'ap-vn', regionName: 'HCMC', coordinates: { latitude: 10, longitude: 106 } },
     ],
   });
+  const addressOf = (node: string) => new URL(cluster.node(node).url).host;
+  prometheus = await startPrometheus({
+    targets: { 'ams-1:8081': addressOf('host-1'), 'sin-1:8081': addressOf('host-2') },
+    scrapeEveryS: 1,
+  });
+  const nodes = new Map([...cluster.nodes.keys()].map((node) => [node, node]));
+  const kept = new Prometheus({ url: prometheus.url, nodes, rename: (sample) => sample });
+  await eventually('both nodes have been scraped', () => kept.check().then(() => true));
   stage = await RealStage.open({
     scenario,
     url: cluster.url,
-    scrape: new Map([...cluster.nodes].map(([node, { url }]) => [node, url])),
+    prometheus: prometheus.url,
     clients: new Map([['binh', `echo 'Welcome to this machine.'; "${process.execPath}" "${lab}" client`]]),
   });
   run = await recordRun({
@@ -62,6 +73,7 @@ beforeAll(async () => {
 }, 180_000);
 afterAll(async () => {
   await stage?.close();
+  await prometheus?.stop();
   await cluster?.stop();
   await rm(dir, { recursive: true, force: true });
 });
@@ -95,7 +107,7 @@ describe('an experiment on a cluster that is there', () => {
     expect(new Set(run.of('quality').map(({ receiver }) => receiver))).toEqual(new Set(['anna', 'binh']));
   });
 
-  it('reads the servers\u2019 series under the scenario\u2019s names, and holds them against the clients\u2019', () => {
+  it('reads the servers\u2019 series from a Prometheus under the scenario\u2019s names, and holds them against the clients\u2019', () => {
     const series = new Series(run.of('scrape'));
     const window = run.window;
     if (window === undefined) throw new Error('it was measured');
