@@ -147,9 +147,12 @@ async function play(run: Play): Promise<Pick<End, 'outcome' | 'reason'>> {
       await collector.finish();
       if (collector.failure !== undefined) throw collector.failure;
       await collector.writeKept(0);
-      onProgress('comparing', 0);
-      for (const line of await comparePictures(pages, run.ffmpeg)) writer.write(line);
+      // Comparing takes what the machine has, so the call is over before. Who is stopped wants to be done with it.
       await Promise.all([...pages.values()].map(({ page }) => page.leave()));
+      if (!interrupted) {
+        onProgress('comparing', 0);
+        for (const line of await comparePictures(pages, run.ffmpeg, signal)) writer.write(line);
+      }
       return { outcome: interrupted ? 'interrupted' : 'complete' };
     } finally {
       await collector.finish();

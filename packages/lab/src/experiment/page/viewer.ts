@@ -25,6 +25,9 @@ const extra = (metadata: VideoFrameCallbackMetadata, field: 'receiveTime' | 'pro
 
 const isPlanar = (format: string): boolean => format.startsWith('I4') || format.startsWith('NV');
 
+/** CSS pixels. */
+const SHOWN_WIDTH = 96;
+
 /** Shows one incoming video and reads the time code of every frame that reaches the screen. */
 export class Viewer {
   readonly video = document.createElement('video');
@@ -40,6 +43,9 @@ export class Viewer {
     video.muted = true;
     video.autoplay = true;
     video.playsInline = true;
+    // Every frame still reaches the compositor and is read at its full size; painting it large in software, without a graphics card, is
+    // what would fill the machine.
+    video.width = SHOWN_WIDTH;
     video.srcObject = new MediaStream([track]);
     document.body.append(video);
     video.play().catch(() => {});
