@@ -13,10 +13,12 @@ export class Bystanders {
   readonly #tally: Tally;
   readonly #seen = new Map<string, { count: number; atMs: number }>();
   readonly #timer: NodeJS.Timeout;
+  readonly #over: AbortController;
 
-  private constructor(peers: readonly LightPeer[], tally: Tally) {
+  private constructor(peers: readonly LightPeer[], tally: Tally, over: AbortController) {
     this.#peers = peers;
     this.#tally = tally;
+    this.#over = over;
     this.#timer = setInterval(() => this.#look(), LOOK_MS);
   }
 
@@ -32,10 +34,12 @@ export class Bystanders {
     const known = new Set<string>();
     /** Consumers for what the bystanders send, once all is set up. */
     const settled = new Set<string>();
+    const over = new AbortController();
     for (const room of rooms) {
       for (const region of regions) {
         const name = `Bystander ${peers.length + 1}`;
         const onHeard = (heard: Heard) => {
+          if (over.signal.aborted) return;
           const left = heardAs('participant-left', heard)?.sessionId;
           if (left !== undefined && known.has(left)) tally.violation(`${name} was told that ${left} has left`);
           const lost = heardAs('consumer-closed', heard)?.consumerId;
@@ -54,7 +58,7 @@ export class Bystanders {
     }
     await eventually('media flows between the bystanders', () => peers.every(({ received }) => received.size >= 2));
     for (const { consumers } of peers) for (const consumerId of consumers.keys()) settled.add(consumerId);
-    return new Bystanders(peers, tally);
+    return new Bystanders(peers, tally, over);
   }
 
   /** Packets that came to each of them. */
@@ -64,6 +68,8 @@ export class Bystanders {
 
   async stop(): Promise<void> {
     clearInterval(this.#timer);
+    // Who leaves a moment later hears that the others have left.
+    this.#over.abort();
     await Promise.all(this.#peers.map((peer) => peer.leave()));
   }
 
