@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Cluster, openCluster } from '@meridian/cluster';
 import { MeridianError, NodeId } from '@meridian/protocol';
 import { openStore, type Store } from '@meridian/store';
@@ -9,6 +9,7 @@ import { buildApp } from './app.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { keyLifetimesOf, type SessionApiConfig } from './config.ts';
 import { Auth } from './http/auth.ts';
+import { closeListener } from './http/close-listener.ts';
 import { Leaving } from './http/leaving.ts';
 import type { App } from './http/route.ts';
 import { Ids, type Randomness, systemRandomness } from './ids.ts';
@@ -89,19 +90,17 @@ export async function startSessionApi(options: SessionApiOptions): Promise<Sessi
 
     const url = await listen(app, config);
     // Closed first: nothing that a request needs goes before the requests do.
-    opened.add(() => app.close());
+    opened.add(async () => {
+      await closeListener(app.server);
+      await app.close();
+    });
     const { port } = new URL(url);
     logger.info({ url, publicUrl: config.publicUrl }, 'listening');
     const hurry = new AbortController();
     const close = async ({ delayMs = 0 }: { delayMs?: number } = {}) => {
       if (services.leaving.began) hurry.abort();
       services.leaving.begin();
-      if (delayMs > 0) {
-        await sleep(delayMs, undefined, { signal: hurry.signal }).catch(() => {});
-        // A listener that closes resets the connections that nobody has accepted yet, with the requests in them. After a
-        // busy turn of the loop there are some, and timers come before accepting: so that comes first, then the close.
-        for (let turn = 0; turn < 2; turn += 1) await nextTurn();
-      }
+      if (delayMs > 0) await sleep(delayMs, undefined, { signal: hurry.signal }).catch(() => {});
       await opened.close();
     };
     return { url, port: Number(port), close };

@@ -82,35 +82,40 @@ describe('two instances of the session service behind nginx with the deployed co
     // Given people who come and look, without a pause
     const load = new Load(nginx.url);
     load.start(8);
-    await eventually('there is load', () => load.answered > 100);
     try {
+      await eventually('there is load', () => load.answered > 100);
       // When each instance is restarted as an operator would
       for (const name of NAMES) {
         const before = load.answered;
         const child = childOf(name);
+        load.step = `${name} leaves`;
         child.signal('SIGTERM');
         // It says that it goes, and still serves.
         await eventually('it is not ready', async () => (await readyz(name)) === 503);
         await child.exited();
         expect(load.answered - before).toBeGreaterThan(50);
+        load.step = `${name} starts`;
         await start(name);
+        load.step = `${name} is back`;
       }
       const restarted = load.answered;
       await eventually('both serve again', () => load.answered > restarted + 200);
     } finally {
       await load.stop();
+      // Then nobody has noticed; said also where a step before failed, since it may be why.
+      expect(load.failures).toEqual([]);
     }
-
-    // Then nobody has noticed
-    expect(load.failures).toEqual([]);
     process.stdout.write(`two restarts, ${load.answered} requests, ${load.failures.length} failed\n`);
   });
 });
 
 /** Guests who enter (a POST, which must not be repeated) and look at themselves (a GET), over and over. */
 class Load {
+  /** Which request failed when, and with what. */
   readonly failures: string[] = [];
   answered = 0;
+  /** What is done to the service meanwhile. */
+  step = 'both serve';
   readonly #url: string;
   readonly #stop = new AbortController();
   #people: Promise<void>[] = [];
@@ -141,6 +146,7 @@ class Load {
   }
 
   async #ask(method: string, path: string, init: RequestInit): Promise<unknown> {
+    const started = performance.now();
     try {
       const answer = await fetch(`${this.#url}${path}`, {
         method,
@@ -148,12 +154,16 @@ class Load {
         headers: { 'content-type': 'application/json', ...init.headers },
         signal: AbortSignal.timeout(15_000),
       });
-      const body: unknown = await answer.json();
-      if (!answer.ok) throw new Error(`${answer.status} ${JSON.stringify(body)}`);
+      const text = await answer.text();
+      if (!answer.ok) throw new Error(`${answer.status} ${text.slice(0, 300)}`);
+      const body: unknown = JSON.parse(text);
       this.answered += 1;
       return body;
     } catch (error) {
-      this.failures.push(`${method} ${path}: ${String(error)}`);
+      const { cause } = error as Error;
+      const why = cause === undefined ? '' : ` (${String(cause)})`;
+      const tookMs = Math.round(performance.now() - started);
+      this.failures.push(`${method} ${path}: ${String(error)}${why}, after ${tookMs} ms; ${this.step}`);
       return undefined;
     }
   }

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
 import { eventually } from '@meridian/harness';
 import { ERRORS } from '@meridian/protocol';
 import { describe, expect, test } from 'vitest';
@@ -143,6 +145,25 @@ describe('starting and stopping', () => {
       await expect(fetch(`${url}/healthz`)).rejects.toThrow();
     }));
 
+  test('who waits to be accepted when it closes is answered', () =>
+    withRig({}, async (rig) => {
+      const people = 12;
+      const connected = new Int32Array(new SharedArrayBuffer(4));
+      const crowd = new Worker(CROWD, { eval: true, workerData: { port: rig.api.port, people, connected } });
+      const answers = once(crowd, 'message');
+      await once(crowd, 'online');
+
+      const closed = rig.api.close({ delayMs: 1 });
+      // Nobody is accepted in this time, as after a long turn of the loop; the delay is over then.
+      for (let there = 0; there < people; there = Atomics.load(connected, 0)) {
+        expect(Atomics.wait(connected, 0, there, 10_000)).not.toBe('timed-out');
+      }
+
+      expect((await answers)[0]).toEqual(Array.from({ length: people }, () => 'HTTP/1.1 201 Created'));
+      await closed;
+      await crowd.terminate();
+    }));
+
   test('users and rooms are there after a restart', async () => {
     const redis = await startRedis();
     const first = await Rig.start({ redis });
@@ -160,3 +181,23 @@ describe('starting and stopping', () => {
     }
   });
 });
+
+/** People, in a thread of their own, who connect at once and enter; tells the first line that each of them gets. */
+const CROWD = `
+const { connect } = require('node:net');
+const { parentPort, workerData: { port, people, connected } } = require('node:worker_threads');
+const body = JSON.stringify({ name: 'Ann' });
+const request = 'POST /v1/guests HTTP/1.1\\r\\nhost: x\\r\\ncontent-type: application/json\\r\\n' +
+  'content-length: ' + body.length + '\\r\\n\\r\\n' + body;
+const enter = () => new Promise((resolve) => {
+  let answer = '';
+  const socket = connect(port, '127.0.0.1', () => socket.write(request, () => {
+    Atomics.add(connected, 0, 1);
+    Atomics.notify(connected, 0);
+  }));
+  socket.on('data', (chunk) => { answer += chunk; });
+  socket.on('error', (error) => resolve(error.code));
+  socket.on('close', () => resolve(answer.split('\\r\\n')[0]));
+});
+Promise.all(Array.from({ length: people }, enter)).then((answers) => parentPort.postMessage(answers));
+`;
