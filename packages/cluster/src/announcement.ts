@@ -47,6 +47,8 @@ export class NodeAnnouncer implements NodeAnnouncement {
   #state: 'announced' | 'lost' | 'withdrawn' = 'announced';
   /** The entry stands anew and the listeners do not know yet. */
   #anew = false;
+  /** Work under way that puts back what the node holds. */
+  #putBacks = 0;
   #beats = 0;
   #lastEcho = 0;
   /** When Redis took the first beat since then that has not come back. */
@@ -102,6 +104,14 @@ export class NodeAnnouncer implements NodeAnnouncement {
     if (this.#state === 'withdrawn') throw closedError('the announcement');
     this.#record = { ...this.#record, ...change };
     if (now) await this.#claimNow();
+  }
+
+  puttingBack(work: Promise<unknown>): void {
+    this.#putBacks += 1;
+    const over = () => {
+      this.#putBacks -= 1;
+    };
+    work.then(over, over);
   }
 
   withdraw(): Promise<void> {
@@ -212,7 +222,7 @@ export class NodeAnnouncer implements NodeAnnouncement {
   }
 
   async #beat(mode: 'announce' | 'claim' | 'probe'): Promise<void> {
-    const { connection, keys, terms, attached, hosted, sweeper, leaseMs } = this.#options;
+    const { connection, keys, terms, attached, sweeper, leaseMs } = this.#options;
     const { nodeId, incarnation } = this.#record;
     if (this.#state === 'withdrawn') return;
     const newcomers = attached.take(nodeId);
@@ -227,6 +237,7 @@ export class NodeAnnouncer implements NodeAnnouncement {
       this.#channel,
       mode,
       this.#beats,
+      this.#anew || this.#putBacks > 0 ? '1' : '0',
       ...newcomers.sessionIds,
     ]);
     if (this.#lastEcho < sentAt) this.#unheardSince ??= sentAt;
@@ -240,11 +251,11 @@ export class NodeAnnouncer implements NodeAnnouncement {
         this.#lose(new MeridianError('closed', { message: 'another process has announced this node id' }));
         return;
       case 'registered':
-        this.#anew = mode !== 'announce';
-        terms.set(nodeId, term, leaseMs);
-        hosted.forget(nodeId);
+        this.#standsAnew(term, mode);
         break;
       case 'renewed':
+        // Redis took a beat whose answer did not come: one that it found when it went on after standing still.
+        if (term !== terms.of(nodeId)) this.#standsAnew(term, mode);
         break;
     }
     newcomers.told();
@@ -252,6 +263,14 @@ export class NodeAnnouncer implements NodeAnnouncement {
     if (this.#isWithdrawn()) return;
     this.#stands(sentAt);
     this.#sweeping = Promise.all([this.#sweeping, sweeper.sweep(sweeper.deadTerms(dead)), this.#checkQuietRooms()]);
+  }
+
+  #standsAnew(term: number, mode: 'announce' | 'claim' | 'probe'): void {
+    const { terms, hosted, leaseMs } = this.#options;
+    const { nodeId } = this.#record;
+    this.#anew = mode !== 'announce';
+    terms.set(nodeId, term, leaseMs);
+    hosted.forget(nodeId);
   }
 
   /** The node's own keys live on together with its entry. */

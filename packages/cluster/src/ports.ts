@@ -58,6 +58,11 @@ export interface NodeAnnouncement {
     change: Partial<Pick<NodeRecord, 'state' | 'load' | 'drain' | 'clockOffsetMs'>>,
     options?: { now?: boolean },
   ): Promise<void>;
+  /**
+   * What the node held before its entry stood anew is not swept until this work has settled: it puts all of that back.
+   * To be called by whoever hears `restored`, at once.
+   */
+  puttingBack(work: Promise<unknown>): void;
   /** Removes the entry and stops heartbeating. Idempotent. */
   withdraw(): Promise<void>;
   on<E extends keyof AnnouncementEvents>(event: E, listener: (...args: AnnouncementEvents[E]) => void): () => void;

@@ -8,7 +8,7 @@ import { restoreLeases } from './sessions/restore-leases.ts';
 import type { SessionState } from './sessions/session.ts';
 
 export interface PresenceOptions {
-  readonly announcement: Pick<NodeAnnouncement, 'record' | 'update' | 'on'>;
+  readonly announcement: Pick<NodeAnnouncement, 'record' | 'update' | 'on' | 'puttingBack'>;
   readonly leases: Pick<SessionLeases, 'restore' | 'end'>;
   readonly sessions: { readonly size: number; readonly all: readonly { readonly state: SessionState }[] };
   readonly rooms: {
@@ -71,14 +71,16 @@ export class Presence {
   }
 
   /**
-   * Redis had lost the node: everything that it holds is announced anew, until that has succeeded. What fails once must not
-   * stay away: others take it for dead when a lease is over.
+   * Redis had lost the node: everything that it holds is announced anew, until that has succeeded. As long as it has not,
+   * others do not take for dead what is missing.
    */
   #restore(): void {
     const { announcement, leases, sessions, rooms, chores, log } = this.#options;
     const { nodeId } = announcement.record;
     log.warn({ sessions: sessions.size, rooms: rooms.size }, 'the cluster had lost this node: announcing all anew');
-    void chores.run('restore:leases', () => restoreLeases({ nodeId, leases, sessions }));
-    for (const room of rooms.all) void chores.run(`restore:${room.roomId}`, () => room.restore());
+    const chore = (what: string, work: () => Promise<unknown>) =>
+      announcement.puttingBack(chores.run(`restore:${what}`, work));
+    chore('leases', () => restoreLeases({ nodeId, leases, sessions }));
+    for (const room of rooms.all) chore(room.roomId, () => room.restore());
   }
 }

@@ -1,5 +1,5 @@
 -- ARGV 2 node, 3 record, 4 incarnation, 5 lease (ms), 6 channel, 7 'announce', 'claim' or 'probe', 8 number of this
--- beat, 9.. sessions that have attached
+-- beat, 9 '1' while the node is putting back what it holds, 10.. sessions that have attached
 local node, incarnation, lease, mode = ARGV[2], ARGV[4], tonumber(ARGV[5]), ARGV[7]
 local known = record(redis.call('HGET', TERMS, node), { 'term', 'incarnation' })
 local alive = redis.call('EXISTS', ENTRIES .. node) == 1
@@ -25,7 +25,16 @@ elseif mode ~= 'probe' then
   end
   redis.call('SET', ENTRIES .. node, ARGV[3], 'PX', whole(lease))
   redis.call('ZADD', INDEX, whole(now + lease), node)
-  for i = 9, #ARGV do drop_reservation(ARGV[i]) end
+  local former = record(redis.call('HGET', FALLEN, node), { 'term', 'dueAtMs' })
+  if ARGV[9] == '1' and former and former.dueAtMs > now then
+    -- Its rooms may lie where Redis is not back yet: what it has not announced anew is no ghost as long as it is at it.
+    redis.call('HSET', FALLEN, node, cjson.encode({ term = former.term, dueAtMs = now + lease }))
+  end
+  for i = 10, #ARGV do drop_reservation(ARGV[i]) end
+end
+if mode == 'probe' and redis.call('EXISTS', AMNESTY) == 1 and redis.call('ZSCORE', INDEX, node) then
+  -- It lives, and cannot be heard yet.
+  redis.call('ZADD', INDEX, 'GT', whole(now + lease), node)
 end
 prune_reservations()
 redis.call('PUBLISH', ARGV[6], cjson.encode({ t = 'beat', incarnation = incarnation, beat = tonumber(ARGV[8]) }))

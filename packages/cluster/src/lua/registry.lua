@@ -33,11 +33,12 @@ local function prune_reservations()
 end
 
 -- All nodes fall silent together when Redis itself was away. Their entries have expired then, though they are
--- alive: they get one lease time to come back before anybody is swept.
+-- alive: they get two lease times to come back before anybody is swept. One would be over before a node has made its
+-- subscription anew that tried it in vain a moment ago.
 local function pulse(lease)
   local last = tonumber(redis.call('GET', PULSE) or '0') or 0
   redis.call('SET', PULSE, whole(now), 'PX', whole(lease * 100))
-  if now - last > lease / 2 and redis.call('EXISTS', INDEX) == 1 then redis.call('SET', AMNESTY, '1', 'PX', whole(lease)) end
+  if now - last > lease / 2 and redis.call('EXISTS', INDEX) == 1 then redis.call('SET', AMNESTY, '1', 'PX', whole(lease * 2)) end
 end
 
 -- Flat list of node, term: entries that expired, and former terms of nodes that came back.

@@ -163,6 +163,40 @@ describe('while Redis is away', () => {
   });
 });
 
+describe('when Redis goes on after it stood still', () => {
+  it('it carries out heartbeats whose answers nobody hears, and their node still puts all back for good', async () => {
+    const redis = await Redis.start();
+    const swept: unknown[] = [];
+    const ignore = () => {};
+    const logger = {
+      debug: ignore,
+      warn: ignore,
+      error: ignore,
+      info: (_: object, message: string) => void (message === 'a dead node was swept' && swept.push(message)),
+    };
+    const cluster = await open(redis.url, { logger });
+    const announcement = await cluster.announce(nodeRecord(nodeA), LEASE);
+    const told = changes(announcement);
+    const lease = await join(cluster, person(), nodeA);
+    const own = await cluster.rooms.snapshot(roomId);
+    const heard = listen(await cluster.inbox(nodeB));
+    const witness = await join(cluster, person(), nodeB);
+    announcement.on('restored', () =>
+      announcement.puttingBack(cluster.rooms.restore(roomId, nodeA, own).catch(() => {})),
+    );
+    // The heartbeat that is sent now lies in the connection until Redis goes on, long after its sender gave it up.
+    redis.signal('SIGSTOP');
+    await eventually('the lease is over', () => !announcement.announced);
+    redis.signal('SIGCONT');
+    await eventually('it stands again', () => announcement.announced);
+    await eventually('what it held before is swept', () => swept.length > 0);
+    expect(told).toEqual(['lost', 'restored']);
+    const { participants } = await cluster.rooms.snapshot(roomId);
+    expect(participants.map(({ sessionId }) => sessionId).sort()).toEqual([lease.sessionId, witness.sessionId].sort());
+    expect(heard.events.map(({ event }) => event.type)).not.toContain('participant-left');
+  });
+});
+
 describe('when Redis comes back empty', () => {
   it('nodes announce themselves, their sessions and rooms anew, and nobody is lost or doubled', async () => {
     const redis = await Redis.start();

@@ -26,11 +26,13 @@ function aNode(answers: () => boolean) {
   const clock = new FakeClock();
   const events = new FakeEmitter<{ restored: []; lost: [cause: unknown] }>();
   const inRedis: string[] = [];
+  /** While one is open, others do not take for dead what is missing. */
+  const putBacks = { open: 0 };
   const write = async (what: string) => {
     if (!answers()) throw new MeridianError('cluster-unavailable');
     inRedis.push(what);
   };
-  const announcement: Pick<NodeAnnouncement, 'record' | 'update' | 'on'> = {
+  const announcement: Pick<NodeAnnouncement, 'record' | 'update' | 'on' | 'puttingBack'> = {
     record: {
       nodeId: NODE,
       incarnation: 'the-first-process',
@@ -46,6 +48,12 @@ function aNode(answers: () => boolean) {
     },
     update: async () => {},
     on: (event, listener) => events.on(event, listener),
+    puttingBack: (work) => {
+      putBacks.open += 1;
+      void work.then(() => {
+        putBacks.open -= 1;
+      });
+    },
   };
   const presence = new Presence({
     announcement,
@@ -59,17 +67,18 @@ function aNode(answers: () => boolean) {
     clock,
     log,
   });
-  return { presence, clock, inRedis, comesBack: () => events.emit('restored') };
+  return { presence, clock, inRedis, putBacks, comesBack: () => events.emit('restored') };
 }
 
 describe('a node that Redis had lost', () => {
   test('announces its leases and rooms again until that has succeeded, well within a lease', async () => {
     // Given a Redis that fails just when the node has returned
     let serves = false;
-    const { presence, clock, inRedis, comesBack } = aNode(() => serves);
+    const { presence, clock, inRedis, putBacks, comesBack } = aNode(() => serves);
     comesBack();
     await clock.pass(10);
     expect(inRedis).toEqual([]);
+    expect(putBacks.open).toBe(2);
 
     // When it serves
     serves = true;
@@ -77,6 +86,7 @@ describe('a node that Redis had lost', () => {
 
     // Then both are there, once
     expect(inRedis.sort()).toEqual(['the lease', 'the room']);
+    expect(putBacks.open).toBe(0);
     await clock.pass(60_000);
     expect(inRedis).toHaveLength(2);
     presence.close();

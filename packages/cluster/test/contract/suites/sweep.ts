@@ -2,6 +2,8 @@ import { eventually } from '@meridian/harness';
 import type { NodeId } from '@meridian/protocol';
 import { describe, expect, it } from 'vitest';
 import type { Cluster } from '../../../src/index.ts';
+import { registryKeyList } from '../../../src/keys.ts';
+import { SCRIPTS } from '../../../src/scripts.ts';
 import type { Backend } from '../../support/backend.ts';
 import { announceInOwnProcess } from '../../support/other-process.ts';
 import {
@@ -231,6 +233,62 @@ export function sweepSuite(backend: () => Backend): void {
       await living.rooms.openProducer(roomId, two.epoch, audio(two));
       await eventually('the change is heard', () => heard.events.length >= 2);
       expect(typesOf(heard.events)).toEqual(['participant-joined', 'producer-opened']);
+    });
+
+    it('holds back longer for a node that says a word and cannot be heard yet', async () => {
+      const { world, dying, sweeper, service } = await aDyingNode(60_000);
+      await join(dying, person(), nodeA);
+      const { raw } = world.backend;
+      const { amnesty, index } = world.keys.registry;
+      const word = async () => {
+        const incarnation = 'of its own';
+        const args = [
+          world.keys.nodeEntries,
+          nodeA,
+          '{}',
+          incarnation,
+          '60000',
+          world.keys.channels,
+          'probe',
+          '1',
+          '0',
+        ];
+        const keys = registryKeyList(world.keys.registry);
+        await raw.eval(SCRIPTS.registry.beat.lua, keys.length, ...keys, ...args);
+      };
+      await expire(world, nodeA);
+      // Redis was away, and is for all others back since long ago.
+      await raw.set(amnesty, '1', 'PX', 60_000);
+      await word();
+      await raw.del(amnesty);
+      expect(await sweeper.sweep()).toEqual([]);
+      expect(await nodesAt(service)).toEqual([nodeA]);
+      // Without an outage, who is never heard is of no use.
+      await raw.zadd(index, 'XX', 1, nodeA);
+      await word();
+      await sweptNodes(() => sweeper.sweep(), nodeA);
+    });
+
+    it('leaves alone what a returned node is still putting back', async () => {
+      const { world, dying, announcement } = await aDyingNode(60_000);
+      await join(dying, person(), nodeA);
+      const work = Promise.withResolvers<void>();
+      announcement.on('restored', () => announcement.puttingBack(work.promise));
+      const { raw } = world.backend;
+      const { fallen } = world.keys.registry;
+      const beatAndSeeDue = async () => {
+        await announcement.update({}, { now: true });
+        return Number(JSON.parse((await raw.hget(fallen, nodeA)) ?? '{}').dueAtMs);
+      };
+      await expire(world, nodeA);
+      const first = await beatAndSeeDue();
+      // With every heartbeat it is put off, since the room may lie where Redis is not back yet,
+      await eventually('it is put off', async () => (await beatAndSeeDue()) > first);
+      work.resolve();
+      await work.promise;
+      // and no more once all is back.
+      const last = await beatAndSeeDue();
+      for (let beats = 0; beats < 10; beats += 1) expect(await beatAndSeeDue()).toBe(last);
     });
 
     it('comes with the heartbeats of the living nodes, within two seconds of the expiry', async () => {
