@@ -86,6 +86,9 @@ export async function buildApp(services: Services, logger: FastifyBaseLogger): P
   app.addHook('preClose', async () => {
     closing = true;
   });
+  app.addHook('onRequest', async (request, reply) => {
+    if (!QUIET.has(request.routeOptions.url ?? 'none') && services.leaving.turnedAway(request, reply)) return reply;
+  });
   // Answers of the API belong to the caller alone.
   app.addHook('onSend', async (request, reply) => {
     if (closing || services.leaving.began) reply.header('connection', 'close');

@@ -35,6 +35,8 @@ import { TokenVerifier } from './tokens/verify.ts';
 
 const MINUTE_MS = 60_000;
 const PURGE_EVERY_MS = 10 * 60_000;
+/** Whoever balances requests has left this instance out when none has come for so long, milliseconds. */
+const QUIET_MS = 100;
 
 export interface SessionApiOptions {
   readonly config: SessionApiConfig;
@@ -51,8 +53,9 @@ export interface SessionApi {
   readonly url: string;
   readonly port: number;
   /**
-   * Says that it is not ready, serves on for `delayMs` (default 0), then stops taking requests, lets those under way
-   * finish, ends the jobs, closes Redis and the store. Idempotent; called again it waits no longer.
+   * Says that it is not ready, serves on for `delayMs` (default 0), then turns away what may be sent again elsewhere until
+   * nobody comes, stops listening, lets the requests under way finish, ends the jobs, closes Redis and the store.
+   * Idempotent; called again it waits no longer.
    */
   close(options?: { delayMs?: number }): Promise<void>;
 }
@@ -89,9 +92,10 @@ export async function startSessionApi(options: SessionApiOptions): Promise<Sessi
     opened.add(() => sweeper.stop());
 
     const url = await listen(app, config);
+    let quietMs = 0;
     // Closed first: nothing that a request needs goes before the requests do.
     opened.add(async () => {
-      await closeListener(app.server);
+      await closeListener(app.server, quietMs);
       await app.close();
     });
     const { port } = new URL(url);
@@ -100,7 +104,11 @@ export async function startSessionApi(options: SessionApiOptions): Promise<Sessi
     const close = async ({ delayMs = 0 }: { delayMs?: number } = {}) => {
       if (services.leaving.began) hurry.abort();
       services.leaving.begin();
-      if (delayMs > 0) await sleep(delayMs, undefined, { signal: hurry.signal }).catch(() => {});
+      if (delayMs > 0) {
+        await sleep(delayMs, undefined, { signal: hurry.signal }).catch(() => {});
+        if (!hurry.signal.aborted) quietMs = QUIET_MS;
+        services.leaving.turnAway();
+      }
       await opened.close();
     };
     return { url, port: Number(port), close };

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { connect } from 'node:net';
 import { Worker } from 'node:worker_threads';
 import { eventually } from '@meridian/harness';
 import { ERRORS } from '@meridian/protocol';
@@ -145,6 +146,27 @@ describe('starting and stopping', () => {
       await expect(fetch(`${url}/healthz`)).rejects.toThrow();
     }));
 
+  test('in its last moments it leaves to others what may be sent again, and answers the rest', () =>
+    withRig({}, async (rig) => {
+      const body = JSON.stringify({ name: 'Ann' });
+      const head = `host: x\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n`;
+      const get = await halfARequest(rig.api.port, 'GET /v1/openapi.json HTTP/1.1\r\nhost: x\r\n');
+      const post = await halfARequest(rig.api.port, `POST /v1/guests HTTP/1.1\r\n${head}`);
+
+      const closed = rig.api.close({ delayMs: 1 });
+      // Asked seldom, since it waits until nobody comes.
+      const isOver = () =>
+        fetch(`${rig.api.url}/healthz`).then(
+          () => false,
+          () => true,
+        );
+      await eventually('nobody listens', isOver, { everyMs: 500 });
+
+      expect(await get.complete('\r\n')).toBe('');
+      expect(await post.complete(`\r\n${body}`)).toBe('HTTP/1.1 201 Created');
+      await closed;
+    }));
+
   test('who waits to be accepted when it closes is answered', () =>
     withRig({}, async (rig) => {
       const people = 12;
@@ -181,6 +203,28 @@ describe('starting and stopping', () => {
     }
   });
 });
+
+/** A connection on which the beginning of a request has arrived; `complete` sends the rest and tells the first line of the answer. */
+async function halfARequest(port: number, beginning: string) {
+  const socket = connect(port, '127.0.0.1');
+  let answer = '';
+  socket.on('data', (chunk: Buffer) => {
+    answer += chunk.toString();
+  });
+  const ended = new Promise<void>((resolve) => {
+    socket.once('error', () => resolve());
+    socket.once('close', () => resolve());
+  });
+  await once(socket, 'connect');
+  socket.write(beginning);
+  return {
+    async complete(rest: string): Promise<string | undefined> {
+      socket.write(rest);
+      await ended;
+      return answer.split('\r\n')[0];
+    },
+  };
+}
 
 /** People, in a thread of their own, who connect at once and enter; tells the first line that each of them gets. */
 const CROWD = `
