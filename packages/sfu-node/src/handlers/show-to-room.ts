@@ -14,14 +14,18 @@ export async function showToRoom(
   open: () => Promise<boolean>,
 ): Promise<void> {
   const { participant } = session;
+  const room = services.rooms.find(participant.roomId);
   try {
-    if (!(await open())) throw new MeridianError('session-lost');
+    if (await open()) return;
+    // Put out, or this node was taken for dead a moment ago.
+    await room?.lookAgain();
+    if (participant.closed || !(await open())) throw new MeridianError('session-lost');
   } catch (error) {
     if (participant.closed || !isPutOff(error)) throw error;
     session.log.info({ id }, 'Redis is away: shown on this node only, for now');
     // Nobody is there to show it to where the state has lost the participant too: it is put back with all it publishes.
     void services.chores.run(`producer:${id}`, open);
-    services.rooms.find(participant.roomId)?.tellHere(opened);
+    room?.tellHere(opened);
   }
 }
 

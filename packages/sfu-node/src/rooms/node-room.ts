@@ -235,6 +235,16 @@ export class NodeRoom implements RoomView {
   }
 
   /**
+   * The state lacks a member, and it is not known why. Where the node was taken for dead, all its people are back when
+   * this resolves; who was put out hears of that by itself.
+   * @throws what Redis says
+   */
+  async lookAgain(): Promise<void> {
+    if (!this.#putBack) await this.#options.hooks.askWhetherAlive();
+    if (this.#putBack && !this.closed) await this.#restoreOwn();
+  }
+
+  /**
    * The subscription stood still, or Redis lost its data: take what comes, look again when all had time
    * to announce theirs. Who of this node is missing then is put back.
    */

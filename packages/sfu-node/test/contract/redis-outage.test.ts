@@ -189,3 +189,34 @@ describe('Redis is gone', () => {
     expect(bob.client.closeInfo).toBeUndefined();
   });
 });
+
+describe('a node that was taken for dead, and has not heard of it yet', () => {
+  test('puts whoever publishes back instead of losing their session', async () => {
+    // Given a node of whose people nothing is left in Redis
+    const lone = await cluster.startNode('fra-1', {
+      media: new FakeMediaEngine(),
+      // Nothing but the request makes it look.
+      timing: { ...TIMING, leaseMs: 120_000, heartbeatMs: 60_000 },
+    });
+    const room = roomId('swept');
+    const { client, joined, sessionId } = await cluster.join(lone, 'fra-1', room);
+    for (const pattern of [`*${room}*`, '*:node:fra-1']) {
+      const keys = (await cluster.redis.call('KEYS', pattern)).split('\r\n').filter((line) => line.includes(':'));
+      expect(keys.length).toBeGreaterThan(0);
+      await cluster.redis.call('DEL', ...keys);
+    }
+
+    // When one of them publishes
+    const { producerId } = await client.request('publish', {
+      transportId: joined.sendTransport.id,
+      kind: 'audio',
+      source: 'microphone',
+      rtpParameters: opusParameters(),
+    });
+
+    // Then both are in the room
+    const { participants, producers } = await cluster.cluster.rooms.snapshot(room);
+    expect(participants.map((one) => one.sessionId)).toEqual([sessionId]);
+    expect(producers.map((one) => one.producerId)).toEqual([producerId]);
+  });
+});

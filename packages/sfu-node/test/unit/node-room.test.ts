@@ -268,6 +268,26 @@ describe('somebody missing in a room that is read again', () => {
   });
 });
 
+describe('a room that lacks somebody who is here', () => {
+  test('has everybody put back where the node was taken for dead, before that was heard', async () => {
+    const { room, putBack, whenAsked, restoredNow } = await annAndBob();
+    whenAsked(() => room.unsettle());
+    restoredNow();
+
+    await room.lookAgain();
+
+    expect(putBack).toEqual([['ann', 'bob']]);
+  });
+
+  test('is left as it is where the node was alive all the time', async () => {
+    const { room, putBack, ended } = await annAndBob();
+
+    await room.lookAgain();
+
+    expect([...putBack, ...ended]).toEqual([]);
+  });
+});
+
 describe('somebody whose end is heard of before their join is answered', () => {
   const joins = async () => {
     const world = await annAndBob();
