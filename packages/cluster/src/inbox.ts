@@ -29,6 +29,8 @@ import { RevisionTracker } from './room-revisions.ts';
 import { SCRIPTS } from './scripts.ts';
 
 const DEFAULT_TTL_MS = 3_000;
+/** A notice counts as not heard when its receiver has not said otherwise by then. */
+const HEARD_WITHIN_MS = 2_000;
 /** Sign of life of an inbox in a Redis Cluster: lives so long, and is renewed three times in that time. */
 const PRESENCE_MS = 6_000;
 
@@ -63,6 +65,7 @@ export class RedisNodeInbox implements NodeInbox {
   readonly #options: NodeInboxOptions;
   readonly #tracker = new RevisionTracker();
   readonly #seen = new RecentIds(4_096);
+  /** By what was sent and to whom: several nodes may get the same notice. */
   readonly #waiting = new Map<string, PromiseWithResolvers<Result>>();
   readonly #working = new Set<AbortController>();
   readonly #handlers: { [M in BusMethod]?: RequestHandler<M> } = {};
@@ -128,10 +131,24 @@ export class RedisNodeInbox implements NodeInbox {
     }
   }
 
-  async notify<N extends BusNotice>(to: NodeId, notice: N, data: BusNoticeData<N>): Promise<boolean> {
+  async notify<N extends BusNotice>(
+    to: NodeId,
+    notice: N,
+    data: BusNoticeData<N>,
+    { id = newId() }: { id?: string } = {},
+  ): Promise<boolean> {
     if (this.closed) throw closedError('the inbox');
     const sentAtMs = this.#options.clock.now();
-    return this.#send('bus.notify', to, { t: 'ntc', id: newId(), from: this.nodeId, notice, sentAtMs, data });
+    const envelope: BusEnvelope = { t: 'ntc', id, from: this.nodeId, notice, sentAtMs, ack: true, data };
+    try {
+      // That somebody listens is not enough: a subscription may be of a connection that is gone, or of a master of a Redis
+      // Cluster that does not hear the others.
+      await this.#sendAndWait('bus.notify', to, envelope, HEARD_WITHIN_MS);
+      return true;
+    } catch (error) {
+      if (isMeridianError(error, 'node-unknown') || isMeridianError(error, 'deadline-exceeded')) return false;
+      throw error;
+    }
   }
 
   onRoomEvent(handler: (envelope: RoomEventEnvelope) => void): void {
@@ -178,32 +195,44 @@ export class RedisNodeInbox implements NodeInbox {
   ): Promise<BusReplyData<M>> {
     if (this.closed) throw closedError('the inbox');
     signal?.throwIfAborted();
-    const id = newId();
+    const sentAtMs = this.#options.clock.now();
+    const envelope: BusEnvelope = { t: 'req', id: newId(), from: this.nodeId, method, sentAtMs, ttlMs, data };
+    const result = await this.#sendAndWait('bus.request', to, envelope, ttlMs, signal);
+    if (!result.ok) throw MeridianError.fromBody(result.error);
+    return parseOrThrow(REQUESTS[method].reply, result.data, 'internal', `the answer of ${to} to ${method}`);
+  }
+
+  /** @throws MeridianError `node-unknown` when nobody listens, `deadline-exceeded`, `cluster-unavailable` */
+  async #sendAndWait(
+    command: string,
+    to: NodeId,
+    envelope: Extract<BusEnvelope, { t: 'req' | 'ntc' }>,
+    ttlMs: number,
+    signal?: AbortSignal,
+  ): Promise<Result> {
+    const what = envelope.t === 'req' ? envelope.method : envelope.notice;
     const pending = Promise.withResolvers<Result>();
     // The sending may fail first; nobody looks at this one then.
     pending.promise.catch(() => {});
     const abort = () => pending.reject(signal?.reason);
     const late = () =>
       pending.reject(
-        new MeridianError('deadline-exceeded', { message: `${to} did not answer ${method} within ${ttlMs} ms.` }),
+        new MeridianError('deadline-exceeded', { message: `${to} did not answer ${what} within ${ttlMs} ms.` }),
       );
     const timer = setTimeout(late, ttlMs);
     signal?.addEventListener('abort', abort, { once: true });
-    this.#waiting.set(id, pending);
+    const awaited = `${envelope.id} ${to}`;
+    this.#waiting.set(awaited, pending);
     try {
-      const sentAtMs = this.#options.clock.now();
-      const envelope: BusEnvelope = { t: 'req', id, from: this.nodeId, method, sentAtMs, ttlMs, data };
-      const heard = await Promise.race([this.#send('bus.request', to, envelope), pending.promise]);
+      const heard = await Promise.race([this.#send(command, to, envelope), pending.promise]);
       if (heard === false) {
         throw new MeridianError('node-unknown', { message: `No node ${to} listens on the bus.` });
       }
-      const result = await pending.promise;
-      if (!result.ok) throw MeridianError.fromBody(result.error);
-      return parseOrThrow(REQUESTS[method].reply, result.data, 'internal', `the answer of ${to} to ${method}`);
+      return await pending.promise;
     } finally {
       clearTimeout(timer);
       signal?.removeEventListener('abort', abort);
-      this.#waiting.delete(id);
+      this.#waiting.delete(awaited);
     }
   }
 
@@ -246,13 +275,15 @@ export class RedisNodeInbox implements NodeInbox {
         return;
       case 'res':
         // An answer nobody waits for any more is late.
-        this.#waiting.get(message.id)?.resolve(message.result);
+        this.#waiting.get(`${message.id} ${message.from}`)?.resolve(message.result);
         return;
       case 'req':
         if (this.#seen.add(message.id)) void this.#serve(message);
         return;
       case 'ntc':
+        // Said again because the answer was lost, it is answered again.
         if (this.#seen.add(message.id)) this.#notice(message.notice, message.data, message.from);
+        if (message.ack) void this.#reply(message.from, message.id, { ok: true, data: {} });
         return;
     }
   }

@@ -247,8 +247,17 @@ export interface NodeInbox {
     data: BusRequestData<M>,
     options?: { ttlMs?: number; signal?: AbortSignal },
   ): Promise<BusReplyData<M>>;
-  /** Returns whether somebody listens there now. */
-  notify<N extends BusNotice>(to: NodeId, notice: N, data: BusNoticeData<N>): Promise<boolean>;
+  /**
+   * Returns whether the other node says that it has heard it. With an id of the caller's, a notice that is said again because
+   * that was not known is heard once.
+   * @throws MeridianError `cluster-unavailable`, `closed`
+   */
+  notify<N extends BusNotice>(
+    to: NodeId,
+    notice: N,
+    data: BusNoticeData<N>,
+    options?: { id?: string },
+  ): Promise<boolean>;
   /** Events of the rooms this node is in, in the order of their revisions per room. */
   onRoomEvent(handler: (envelope: RoomEventEnvelope) => void): void;
   /**

@@ -205,6 +205,8 @@ export const BusEnvelope = z.discriminatedUnion('t', [
     from: NodeId,
     notice: z.enum(notices),
     sentAtMs: z.int(),
+    /** The receiver answers (with an empty result) that it has heard it. */
+    ack: z.boolean().optional(),
     data: z.unknown(),
   }),
 ]);

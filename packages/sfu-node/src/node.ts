@@ -212,7 +212,7 @@ export function createNode(options: NodeOptions): SfuNodeCore {
     log,
     tellHere: showChat,
     othersOf: (roomId) => rooms.find(roomId)?.otherNodes ?? [],
-    tell: (other, message) => inbox.notify(other, 'chat.line', { roomId: message.roomId, message }),
+    tell: (other, message, id) => inbox.notify(other, 'chat.line', { roomId: message.roomId, message }, { id }),
   });
   const renewals = new TokenRenewals({
     serviceUrl: config.serviceUrl ?? serviceUrlOf(config.jwksUrl),

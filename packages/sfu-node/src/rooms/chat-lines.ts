@@ -11,8 +11,8 @@ export interface ChatLinesOptions {
   readonly tellHere: (message: ChatMessage) => void;
   /** The other nodes of a room. */
   readonly othersOf: (roomId: RoomId) => readonly NodeId[];
-  /** Sends a line to another node. Returns whether it listens. @throws MeridianError `cluster-unavailable` */
-  readonly tell: (nodeId: NodeId, message: ChatMessage) => Promise<boolean>;
+  /** Sends a line to another node, once however often. Returns whether it has it. @throws MeridianError `cluster-unavailable` */
+  readonly tell: (nodeId: NodeId, message: ChatMessage, key: string) => Promise<boolean>;
   /** So many lines wait for Redis at most. */
   readonly mostLate?: number;
 }
@@ -61,7 +61,7 @@ export class ChatLines {
       return this.#putOff(draft, error);
     }
     tellHere(message);
-    this.#tellOthers(message);
+    this.#tellOthers(message, draft.key);
     return message;
   }
 
@@ -87,10 +87,10 @@ export class ChatLines {
       });
   }
 
-  #tellOthers(message: ChatMessage): void {
+  #tellOthers(message: ChatMessage, key: string): void {
     const { othersOf, tell, log } = this.#options;
     for (const nodeId of othersOf(message.roomId)) {
-      tell(nodeId, message).catch((error: unknown) => {
+      tell(nodeId, message, key).catch((error: unknown) => {
         // The line is kept: who misses it now finds it in the history.
         log.warn({ err: error, to: nodeId }, 'a chat line did not reach another node');
       });
@@ -113,9 +113,12 @@ export class ChatLines {
   async #handOverOne(line: LateLine): Promise<void> {
     const { chat, othersOf, tell } = this.#options;
     const message = await chat.append(line.draft, { late: true });
-    for (const nodeId of othersOf(message.roomId)) {
-      if (!line.told.has(nodeId) && (await tell(nodeId, message))) line.told.add(nodeId);
-    }
+    const missing = othersOf(message.roomId).filter((nodeId) => !line.told.has(nodeId));
+    await Promise.all(
+      missing.map(async (nodeId) => {
+        if (await tell(nodeId, message, line.draft.key)) line.told.add(nodeId);
+      }),
+    );
     line.attempts += 1;
     // Redis is back for us; the other nodes may need a moment more.
     const isMissing = othersOf(message.roomId).some((nodeId) => !line.told.has(nodeId));

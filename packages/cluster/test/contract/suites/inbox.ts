@@ -4,7 +4,19 @@ import { Redis } from 'ioredis';
 import { describe, expect, it } from 'vitest';
 import type { BusOutcome } from '../../../src/index.ts';
 import type { Backend } from '../../support/backend.ts';
-import { audio, join, leave, listen, nodeA, nodeB, person, roomId, World } from '../../support/world.ts';
+import {
+  audio,
+  join,
+  leave,
+  listen,
+  newProducerId,
+  nodeA,
+  nodeB,
+  nodeC,
+  person,
+  roomId,
+  World,
+} from '../../support/world.ts';
 
 const nowMs = async (world: World) => {
   const [seconds, microseconds] = await world.backend.raw.time();
@@ -200,6 +212,41 @@ export function inboxSuite(backend: () => Backend): void {
       }
       await eventually('all three have come', () => seen.length === 6);
       expect(seen).toEqual(['node-a:p1', 'p1', 'node-a:p2', 'p2', 'node-a:p3', 'p3']);
+    });
+
+    it('are heard when their receiver says so, not where something else listens', async () => {
+      const { a, b, world } = await twoNodes();
+      const linkId = LinkId.parse('link-1');
+      const pause = (to: NodeId) => a.notify(to, 'relay.producer-paused', { linkId, producerId: newProducerId() });
+      expect(await pause(nodeB)).toBe(true);
+      expect(await pause(nodeC)).toBe(false);
+      // As right after an outage: the sign of life is there still, and a connection that is of no use any more.
+      await world.backend.raw.set(world.keys.node(nodeC).inbox, '1');
+      const deaf = world.backend.raw.duplicate();
+      await deaf.subscribe(world.keys.channels + nodeC);
+      expect(await pause(nodeC)).toBe(false);
+      deaf.disconnect();
+      await b.close();
+    });
+
+    it('are heard once by each when they are said again under one id', async () => {
+      const { a, b, clusterB } = await twoNodes();
+      const c = await clusterB.inbox(nodeC);
+      const seen: string[] = [];
+      for (const inbox of [b, c]) {
+        inbox.onNotice('relay.producer-paused', ({ producerId }) => seen.push(`${inbox.nodeId} ${producerId}`));
+      }
+      const say = (to: NodeId) =>
+        a.notify(
+          to,
+          'relay.producer-paused',
+          { linkId: LinkId.parse('link-1'), producerId: ProducerId.parse('p1') },
+          { id: 'one and the same' },
+        );
+      for (let times = 0; times < 2; times += 1) {
+        expect(await Promise.all([say(nodeB), say(nodeC)])).toEqual([true, true]);
+      }
+      expect(seen.sort()).toEqual(['node-b p1', 'node-c p1']);
     });
 
     it('carry a chat line', async () => {
