@@ -221,8 +221,9 @@ export function inboxSuite(backend: () => Backend): void {
       expect(await pause(nodeB)).toBe(true);
       expect(await pause(nodeC)).toBe(false);
       // As right after an outage: the sign of life is there still, and a connection that is of no use any more.
-      await world.backend.raw.set(world.keys.node(nodeC).inbox, '1');
-      const deaf = world.backend.raw.duplicate();
+      const redis = world.backend.raw;
+      await redis.set(world.keys.node(nodeC).inbox, '1');
+      const deaf = redis instanceof Redis ? redis.duplicate() : redis.duplicate();
       await deaf.subscribe(world.keys.channels + nodeC);
       expect(await pause(nodeC)).toBe(false);
       deaf.disconnect();
