@@ -68,6 +68,8 @@ const METER_EVERY_MS = 5_000;
  * by itself to a node it likes: a tenth more is taken, then nobody.
  */
 const hardLimitOf = (maxSessions: number): number => maxSessions + Math.max(2, Math.ceil(maxSessions / 10));
+/** So long a room is not believed to lack anybody after an outage, however short the lease is, milliseconds. */
+const LEAST_SETTLE_MS = 3_000;
 /** Longer than the former half of a move lasts: until its end has reached everybody, milliseconds. */
 const LINGER_MS = 5_000;
 /** Longest time for which a page that took a session over may take to join before its place is seen empty, milliseconds. */
@@ -146,7 +148,8 @@ export function createNode(options: NodeOptions): SfuNodeCore {
     clock,
     random,
     log,
-    ...(timing.settleMs === undefined ? {} : { settleMs: timing.settleMs }),
+    // Nobody of another node is gone before that node has had the time after which it would count as dead itself.
+    settleMs: timing.settleMs ?? Math.max(LEAST_SETTLE_MS, config.leaseMs),
     lingerMs: config.moveTimeoutMs + LINGER_MS,
     movedAway: (participant, to) => {
       handovers.movedAway(participant, to);

@@ -22,7 +22,8 @@ export interface NodeRoomsOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Logger;
-  readonly settleMs?: number;
+  /** See NodeRoomOptions. */
+  readonly settleMs: number;
   /** See NodeRoomOptions. */
   readonly lingerMs: number;
   readonly movedAway: (participant: LocalParticipant, to: Participant) => void;
@@ -69,7 +70,7 @@ export class NodeRooms {
   ensure(roomId: RoomId): NodeRoom {
     const known = this.#rooms.get(roomId);
     if (known !== undefined) return known;
-    const { nodeId, state, clock, random, settleMs = 3_000, lingerMs } = this.#options;
+    const { nodeId, state, clock, random, settleMs, lingerMs } = this.#options;
     const { endLocal, movedAway, cameBack, isLeaving, removeGhost, removeStray, goneMeanwhile } = this.#options;
     const { askWhetherAlive } = this.#options;
     const room = new NodeRoom({
