@@ -47,6 +47,8 @@ export class RoomMirror {
   #revision = 0;
   /** Of everything that was applied. */
   #latest = 0;
+  /** Of the youngest snapshot that was merged. */
+  #merged = 0;
   #mode: MirrorMode = 'unprimed';
 
   get mode(): MirrorMode {
@@ -134,11 +136,14 @@ export class RoomMirror {
 
   /** Takes the snapshot as the truth, then what was held and is younger. Returns the changes. */
   replace(snapshot: RoomSnapshot): RoomEvent[] {
-    // Where Redis was lost, somebody may be put back under an epoch that is older than the last one that was seen.
-    const older = this.#mode === 'loose' ? 'believed' : 'ignored';
+    // Where Redis was lost, or a node was taken for dead, somebody may be put back under an epoch that is older than the
+    // last one that was seen; how that came about was in events that are missing. An older snapshot does not know better.
+    const isYounger = snapshot.revision >= Math.max(this.#revision, this.#merged);
+    const older = this.#mode === 'loose' || isYounger ? 'believed' : 'ignored';
     const changes = [...this.#removals(snapshot), ...this.#additions(snapshot, { older })];
     this.#revision = snapshot.revision;
     this.#latest = snapshot.revision;
+    if (older === 'believed') this.#merged = 0;
     this.#mode = 'exact';
     const held = this.#held.sort((a, b) => a.revision - b.revision);
     this.#held = [];
@@ -154,7 +159,9 @@ export class RoomMirror {
    * that is older than the last event says nothing new: who stands in it may have left since.
    */
   merge(snapshot: RoomSnapshot): RoomEvent[] {
-    return snapshot.revision > this.#latest ? this.#additions(snapshot, { older: 'ignored' }) : [];
+    if (snapshot.revision <= this.#latest) return [];
+    this.#merged = Math.max(this.#merged, snapshot.revision);
+    return this.#additions(snapshot, { older: 'ignored' });
   }
 
   /** Are there events that wait for a revision which did not come? */

@@ -138,6 +138,32 @@ describe('a mirror of a room', () => {
     expect(mirror.participant(sessionId)?.epoch).toBe(5);
   });
 
+  test('somebody who was put back under an older epoch is known by it, also where nobody heard that they were out', () => {
+    // Given Ann, who came back from a move: the room knows her under a newer epoch than her node does
+    const mirror = new RoomMirror();
+    const first = { ...new RoomLog().snapshot(), participants: [{ ...participant('ann', 5), joinedAtMs: 1 }] };
+    mirror.replace(first);
+    const putBack = { ...participant('ann', 4), joinedAtMs: 1 };
+
+    // When her node was taken for dead (101, not heard) and has put her back
+    const joined = mirror.apply({
+      roomId: ROOM,
+      revision: 102,
+      event: { type: 'participant-joined', participant: putBack },
+    });
+    expect(joined).toEqual({ outcome: 'held', gap: true });
+
+    // Then a snapshot from before that changes nothing
+    mirror.expectSnapshot();
+    expect(mirror.replace({ ...first, revision: 99, participants: [putBack] })).toEqual([]);
+    expect(mirror.participants).toMatchObject([{ epoch: 5 }]);
+
+    // And the one that was read after it is the truth
+    mirror.expectSnapshot();
+    expect(types(mirror.replace({ ...first, revision: 102, participants: [putBack] }))).toEqual(['participant-updated']);
+    expect(mirror.participants).toEqual([putBack]);
+  });
+
   test('keeps the streams of who moves to another node, and says from where to where', () => {
     const log = new RoomLog();
     log.join('ann');
