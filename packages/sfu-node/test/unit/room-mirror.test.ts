@@ -160,7 +160,9 @@ describe('a mirror of a room', () => {
 
     // And the one that was read after it is the truth
     mirror.expectSnapshot();
-    expect(types(mirror.replace({ ...first, revision: 102, participants: [putBack] }))).toEqual(['participant-updated']);
+    expect(types(mirror.replace({ ...first, revision: 102, participants: [putBack] }))).toEqual([
+      'participant-updated',
+    ]);
     expect(mirror.participants).toEqual([putBack]);
   });
 
