@@ -238,6 +238,7 @@ export class NodeAnnouncer implements NodeAnnouncement {
       mode,
       this.#beats,
       this.#anew || this.#putBacks > 0 ? '1' : '0',
+      mode === 'announce' ? 0 : terms.of(nodeId),
       ...newcomers.sessionIds,
     ]);
     if (this.#lastEcho < sentAt) this.#unheardSince ??= sentAt;

@@ -18,26 +18,38 @@ interface Track {
 
 export type Verdict = 'deliver' | 'gap' | 'old';
 
+/** So many rooms are remembered in which the node is not: events that come before the answer to an entering, and late ones. */
+const MOST_OUTSIDE = 1_024;
+
 /** The revisions of one node's rooms: says of each event whether one before it was lost. */
 export class RevisionTracker {
   readonly #rooms = new Map<RoomId, Track>();
+  /** Those of them which the node has not entered, or has left, oldest first: anybody on the bus can name more of them. */
+  readonly #outside = new Set<RoomId>();
+
+  /** Rooms that are remembered. */
+  get size(): number {
+    return this.#rooms.size;
+  }
 
   /** What to do with an event: `gap` means deliver it, but something before it is missing. */
   event(roomId: RoomId, revision: number): Verdict {
     const track = this.#rooms.get(roomId);
     if (track === undefined) {
       this.#rooms.set(roomId, { last: revision, first: revision, until: undefined });
+      this.#isOutside(roomId);
       return 'deliver';
     }
     if (revision <= track.last) return 'old';
     const gap = revision !== track.last + 1;
     track.last = revision;
-    if (track.until !== undefined && revision >= track.until) this.#rooms.delete(roomId);
+    if (track.until !== undefined && revision >= track.until) this.forget(roomId);
     return gap ? 'gap' : 'deliver';
   }
 
   /** Returns true when events between `before` and the first one that came are missing. */
   entered(roomId: RoomId, before: number, anew: boolean): boolean {
+    this.#outside.delete(roomId);
     const track = this.#rooms.get(roomId);
     if (track === undefined || (anew && track.last <= before)) {
       this.#rooms.set(roomId, { last: before, first: undefined, until: undefined });
@@ -52,13 +64,29 @@ export class RevisionTracker {
   left(roomId: RoomId, last: number): void {
     const track = this.#rooms.get(roomId);
     if (track === undefined) return;
-    if (track.last >= last) this.#rooms.delete(roomId);
-    else track.until = last;
+    if (track.last >= last) {
+      this.forget(roomId);
+      return;
+    }
+    track.until = last;
+    this.#isOutside(roomId);
   }
 
   /** The room is over, or the subscription stood still: start from whatever comes next. */
   forget(roomId?: RoomId): void {
-    if (roomId === undefined) this.#rooms.clear();
-    else this.#rooms.delete(roomId);
+    if (roomId === undefined) {
+      this.#rooms.clear();
+      this.#outside.clear();
+      return;
+    }
+    this.#rooms.delete(roomId);
+    this.#outside.delete(roomId);
+  }
+
+  #isOutside(roomId: RoomId): void {
+    this.#outside.add(roomId);
+    if (this.#outside.size <= MOST_OUTSIDE) return;
+    const [oldest] = this.#outside;
+    if (oldest !== undefined) this.forget(oldest);
   }
 }

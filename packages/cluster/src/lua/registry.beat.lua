@@ -1,8 +1,19 @@
 -- ARGV 2 node, 3 record, 4 incarnation, 5 lease (ms), 6 channel, 7 'announce', 'claim' or 'probe', 8 number of this
--- beat, 9 '1' while the node is putting back what it holds, 10.. sessions that have attached
+-- beat, 9 '1' while the node is putting back what it holds, 10 the term that it knows of itself (0: none),
+-- 11.. sessions that have attached
+-- Masters that follow each other may differ by so much.
+local MOST_AHEAD_MS = 86400000
 local node, incarnation, lease, mode = ARGV[2], ARGV[4], tonumber(ARGV[5]), ARGV[7]
+local own_term = tonumber(ARGV[10])
 local known = record(redis.call('HGET', TERMS, node), { 'term', 'incarnation' })
 local alive = redis.call('EXISTS', ENTRIES .. node) == 1
+local entry = record(redis.call('GET', ENTRIES .. node), { 'incarnation' })
+if known and entry and entry.incarnation == incarnation then
+  -- A successor has put its own entry there. Under this process's entry the note of the term names this process, and terms
+  -- only rise, not beyond the clock: else the note is damaged, and the entry stands anew.
+  local is_own = known.incarnation == incarnation and known.term >= own_term and known.term <= now + MOST_AHEAD_MS
+  if not is_own then known = nil end
+end
 local status = 'probed'
 
 pulse(lease)
@@ -13,7 +24,7 @@ elseif mode ~= 'probe' then
   if alive and known and known.incarnation == incarnation then
     term, status = known.term, 'renewed'
   else
-    term, status = now, 'registered'
+    term, status = math.max(now, own_term + 1), 'registered'
     if known then
       term = math.max(known.term + 1, now)
       -- A node that lost its entry gets time to announce its sessions anew; a new process has none to announce.
@@ -30,7 +41,7 @@ elseif mode ~= 'probe' then
     -- Its rooms may lie where Redis is not back yet: what it has not announced anew is no ghost as long as it is at it.
     redis.call('HSET', FALLEN, node, cjson.encode({ term = former.term, dueAtMs = now + lease }))
   end
-  for i = 10, #ARGV do drop_reservation(ARGV[i]) end
+  for i = 11, #ARGV do drop_reservation(ARGV[i]) end
 end
 if mode == 'probe' and redis.call('EXISTS', AMNESTY) == 1 and redis.call('ZSCORE', INDEX, node) then
   -- It lives, and cannot be heard yet.

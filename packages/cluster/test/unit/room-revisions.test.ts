@@ -47,6 +47,32 @@ describe('the revisions of a room', () => {
     expect(tracker.event(room, 11)).toBe('old');
   });
 
+  it('of rooms that somebody has made up are forgotten, and those of rooms that were entered are not', () => {
+    const tracker = new RevisionTracker();
+    tracker.entered(room, 10, true);
+    for (let i = 0; i < 100_000; i += 1) tracker.event(RoomId.parse(`made-up-${i}`), 7);
+    expect(tracker.size).toBeLessThan(2_000);
+    expect(tracker.event(room, 11)).toBe('deliver');
+    expect(tracker.event(room, 13)).toBe('gap');
+  });
+
+  it('of a room whose event was forgotten meanwhile: the next one tells that something is missing', () => {
+    const tracker = new RevisionTracker();
+    tracker.event(room, 11);
+    for (let i = 0; i < 2_000; i += 1) tracker.event(RoomId.parse(`made-up-${i}`), 7);
+    expect(tracker.entered(room, 10, true)).toBe(false);
+    expect(tracker.event(room, 12)).toBe('gap');
+  });
+
+  it('of rooms that were left, and whose last event was lost, are forgotten', () => {
+    const tracker = new RevisionTracker();
+    for (let i = 0; i < 5_000; i += 1) {
+      tracker.entered(RoomId.parse(`left-${i}`), 7, true);
+      tracker.left(RoomId.parse(`left-${i}`), 9);
+    }
+    expect(tracker.size).toBeLessThan(2_000);
+  });
+
   it('never miss a loss between entering and leaving, whatever is lost', () => {
     const losses = fc.uniqueArray(fc.integer({ min: 1, max: 30 }), { maxLength: 10 });
     fc.assert(

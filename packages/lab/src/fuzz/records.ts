@@ -62,11 +62,7 @@ export async function breakRecords(options: RecordAttackOptions): Promise<void> 
 
 /** Replaces every value under a key by garbage of the same type. Returns false for a key that is gone. */
 async function breakKey(raw: RawRedis, key: string, random: Random): Promise<boolean> {
-  const garbage = (text: string) => {
-    const broken = brokenText(text, random);
-    // A well-formed record that gives a node's id to another process is believed, and the node gives way to it.
-    return key.endsWith(':{nodes}:terms') && isJson(broken) ? 'garbage' : broken;
-  };
+  const garbage = (text: string) => brokenText(text, random);
   switch (await raw.send('TYPE', key)) {
     case 'string':
       await raw.send('SET', key, garbage(String(await raw.send('GET', key))), 'KEEPTTL', 'XX');

@@ -80,6 +80,31 @@ export function registrySuite(backend: () => Backend): void {
       expect(announcement.announced).toBe(true);
     });
 
+    it.each([
+      ['names another process', { term: 1_900_000_000_000, incarnation: 'somebody else' }],
+      ['is behind what the node knows', (real: { incarnation: string }) => ({ ...real, term: 5 })],
+      ['is far in the future', (real: { incarnation: string }) => ({ ...real, term: 1e300 })],
+    ])('makes a note of the term anew that %s under the own entry', async (_, garbage) => {
+      const world = new World(backend());
+      const { raw } = world.backend;
+      const { terms } = world.keys.registry;
+      const node = await world.open();
+      const announcement = await node.announce(nodeRecord(nodeA), { heartbeatMs: 30 });
+      const lost: unknown[] = [];
+      announcement.on('lost', (cause) => lost.push(cause));
+      const restored = new Promise<void>((resolve) => announcement.on('restored', resolve));
+      const before = JSON.parse((await raw.hget(terms, nodeA)) ?? '{}');
+      const broken = typeof garbage === 'function' ? garbage(before) : garbage;
+      await raw.hset(terms, nodeA, JSON.stringify(broken));
+      await restored;
+      const { incarnation, term } = JSON.parse((await raw.hget(terms, nodeA)) ?? '{}');
+      expect(incarnation).toBe(before.incarnation);
+      expect(term).toBeGreaterThan(before.term);
+      expect(term).toBeLessThan(Date.now() + 60_000);
+      expect(await raw.hlen(world.keys.registry.fallen)).toBe(0);
+      expect(lost).toEqual([]);
+    });
+
     it('leaves a broken entry out and reports it', async () => {
       const world = new World(backend());
       const cluster = await world.open({ maxAgeMs: 0 });

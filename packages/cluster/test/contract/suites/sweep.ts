@@ -252,6 +252,7 @@ export function sweepSuite(backend: () => Backend): void {
           'probe',
           '1',
           '0',
+          '0',
         ];
         const keys = registryKeyList(world.keys.registry);
         await raw.eval(SCRIPTS.registry.beat.lua, keys.length, ...keys, ...args);
