@@ -9,8 +9,6 @@ export interface PairFigures extends StreamFigures {
   readonly freezeCount: number | undefined;
   /** Share of the time in which the picture stood still, per cent. */
   readonly frozenPercent: number | undefined;
-  /** Round trip along the whole way: both clients' legs and the relay between, ms. */
-  readonly pathRttMs: number | undefined;
   /** Seconds in which round trip, loss or jitter were poor (VIA), per cent. */
   readonly poorPercent: number | undefined;
   /** Of the receiver, ms. */
@@ -23,20 +21,17 @@ export function figuresOf(run: RecordedRun): PairFigures[] {
   const measured = measuredOf(run);
   if (window === undefined || measured === undefined) return [];
   return measured.streams.map((stream) => {
-    const { sender, receiver, legs } = stream;
+    const { sender, receiver, pathRttMs } = stream;
     const shownMs = run
       .of('frames')
       .filter((line) => line.sender === sender && line.receiver === receiver)
       .flatMap(({ rows }) => rows.map((row) => row[2]))
       .sort((a, b) => a - b);
     const freezes = stream.framesPerSecond === null ? undefined : freezesOf(shownMs, window);
-    const known = legs !== null && legs.clientUp !== null && legs.clientDown !== null;
-    const pathRttMs = known ? 2 * ((legs.clientUp ?? 0) + (legs.relay ?? 0) + (legs.clientDown ?? 0)) : undefined;
     return {
       ...stream,
       freezeCount: freezes?.count,
       frozenPercent: freezes && (100 * freezes.totalMs) / (window.toMs - window.fromMs),
-      pathRttMs,
       poorPercent: poorPercent(run, sender, receiver, pathRttMs),
       firstFrameMs: measured.clients.find(({ client }) => client === receiver)?.firstFrameMs ?? undefined,
     };
@@ -44,12 +39,7 @@ export function figuresOf(run: RecordedRun): PairFigures[] {
 }
 
 /** Share of the seconds in which the network was poor by any of VIA's three thresholds. */
-function poorPercent(
-  run: RecordedRun,
-  sender: string,
-  receiver: string,
-  pathRttMs: number | undefined,
-): number | undefined {
+function poorPercent(run: RecordedRun, sender: string, receiver: string, pathRttMs: number | null): number | undefined {
   const { window } = run;
   if (window === undefined) return undefined;
   const looks = run.of('stats').filter(({ client }) => client === receiver);

@@ -190,7 +190,7 @@ export const METRICS: readonly Metric[] = [
     digits: 0,
     decides: false,
     resolution: 1,
-    of: (pair) => pair.pathRttMs,
+    of: (pair) => pair.pathRttMs ?? undefined,
   },
   {
     name: 'poor',
@@ -238,8 +238,8 @@ export const METRICS: readonly Metric[] = [
   },
 ];
 
-/** Mean over all directions that have the figure; null for none. */
+/** Mean over all directions between pages that have the figure; null for none. What light peers send and get stands apart. */
 export function overPairs(metric: Metric, pairs: readonly PairFigures[]): number | null {
-  const values = pairs.flatMap((pair) => metric.of(pair) ?? []);
+  const values = pairs.flatMap((pair) => (pair.timed ? (metric.of(pair) ?? []) : []));
   return values.length === 0 ? null : mean(values);
 }

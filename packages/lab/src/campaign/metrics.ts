@@ -107,7 +107,7 @@ export class LabMetrics {
         if (inside(playedMs)) this.#latency.observe({ ...labels, media: 'audio' }, (heardMs - playedMs) / 1_000);
       }
     }
-    const pairs = figuresOf(run);
+    const pairs = figuresOf(run).filter(({ timed }) => timed);
     for (const { freezeCount = 0, frozenPercent = 0 } of pairs) {
       this.#freezes.inc(labels, freezeCount);
       this.#frozen.inc(labels, (frozenPercent / 100) * seconds);

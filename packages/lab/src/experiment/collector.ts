@@ -9,6 +9,8 @@ import type { LabClient, NodeFigures, RunWays, Stage } from './world/stage.ts';
 const NEWS_EVERY_MS = 500;
 /** Rounds of news between two looks at nodes, links and machine: once a second. */
 const ROUNDS_PER_LOOK = 2;
+/** Marks of a client that gets what everybody sends. */
+const ALL_THERE: ReadonlySet<string> = new Set(['visible', 'receiving']);
 
 export interface CollectorOptions {
   readonly stage: Stage;
@@ -48,7 +50,7 @@ export class Collector {
     this.#figures = stage.figures(nowMs);
   }
 
-  /** Clients that have shown a frame of everybody who sends any. */
+  /** Pages that have shown a frame, and light peers that have packets, of everybody who sends any. */
   get visible(): ReadonlySet<string> {
     return this.#visible;
   }
@@ -146,7 +148,7 @@ export class Collector {
   }
 
   #write(line: RecordLine): void {
-    if (line.type === 'mark' && line.what === 'visible' && line.client !== undefined) this.#visible.add(line.client);
+    if (line.type === 'mark' && line.client !== undefined && ALL_THERE.has(line.what)) this.#visible.add(line.client);
     this.#options.writer.write(line);
   }
 }

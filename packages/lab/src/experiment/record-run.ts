@@ -11,8 +11,8 @@ import { type End, RECORD_VERSION } from './record/schema.ts';
 import { machine, versions } from './record/surroundings.ts';
 import { RunWriter } from './record/writer.ts';
 import { planArm } from './scenario/plan.ts';
-import { type Scenario, sentBy } from './scenario/schema.ts';
-import { recorderMs } from './world/client-page.ts';
+import { pagesOf, type Scenario, sentBy } from './scenario/schema.ts';
+import { recorderMs } from './world/clock.ts';
 import type { LabClient, RunRoom, Stage } from './world/stage.ts';
 
 /** Everybody has to see everybody within this time, ms; longer than a join over the worst line takes. */
@@ -170,13 +170,19 @@ async function play(run: Play): Promise<Pick<End, 'outcome' | 'reason'>> {
 function taskOf(scenario: Scenario, node: string, client: string, number: number) {
   const { video, audio } = sentBy(scenario, client);
   return {
+    kind: scenario.clients[client]?.kind ?? 'page',
     name: client,
     number,
     others: Object.keys(scenario.clients)
       .filter((other) => other !== client)
       .map((name) => {
         const sent = sentBy(scenario, name);
-        return { name, sendsVideo: sent.video !== null, sendsAudio: sent.audio };
+        return {
+          name,
+          kind: scenario.clients[name]?.kind ?? 'page',
+          sendsVideo: sent.video !== null,
+          sendsAudio: sent.audio,
+        };
       }),
     region: scenario.nodes[node]?.region ?? '',
     video,
@@ -186,10 +192,11 @@ function taskOf(scenario: Scenario, node: string, client: string, number: number
   };
 }
 
-/** Clients who are to see somebody. */
+/** Clients who say when they get what everybody sends: light peers, and pages who are to see another page. */
 const viewers = (scenario: Scenario): string[] => {
-  const clients = Object.keys(scenario.clients);
-  return clients.filter((client) =>
-    clients.some((other) => other !== client && sentBy(scenario, other).video !== null),
+  const pages = pagesOf(scenario);
+  return Object.keys(scenario.clients).filter(
+    (client) =>
+      !pages.includes(client) || pages.some((other) => other !== client && sentBy(scenario, other).video !== null),
   );
 };

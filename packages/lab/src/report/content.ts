@@ -126,9 +126,16 @@ const TOPOLOGY_NOTE =
 const MEASURED_NOTE =
   'Dashed: WebRTC between a client and its node. Solid: the relay between two nodes. Round trips and loss as the nodes measured them.';
 
-export const topologyNote = ({ blocks }: Evaluation): string => {
+const LIGHT_NOTE =
+  'Dashed outline: light peers, which fill the room with recorded media and are no browsers; the others are pages.';
+
+const hasLight = ({ clients }: Evaluation['scenario']): boolean =>
+  Object.values(clients).some(({ kind }) => kind === 'light');
+
+export const topologyNote = ({ blocks, scenario }: Evaluation): string => {
   const run = blocks.flatMap(({ byArm }) => [...byArm.values()])[0]?.run;
-  return run?.header.real === undefined ? TOPOLOGY_NOTE : MEASURED_NOTE;
+  const note = run?.header.real === undefined ? TOPOLOGY_NOTE : MEASURED_NOTE;
+  return hasLight(scenario) ? `${note} ${LIGHT_NOTE}` : note;
 };
 
 /** A text of several lines as a paragraph; blank lines part paragraphs. */
@@ -139,6 +146,12 @@ export const paragraphs = (text: string): string[] =>
     .map((paragraph) => paragraph.replaceAll(/\s*\n\s*/g, ' '));
 
 export const DIRECTIONS_TITLE = 'Each direction by itself (means over blocks)';
+
+/** What the table of single directions holds besides those that everything else is made from. */
+export const directionsNote = ({ scenario }: Evaluation): string | undefined =>
+  hasLight(scenario)
+    ? 'Light peers count packets and decode nothing: to and from them there is no latency and no picture. All other figures, the verdict and the plots are of directions between pages alone. A light peer sends one fixed layer, and asks for no packet again.'
+    : undefined;
 
 export const INTERVALS_NOTE =
   'Differences are within blocks (every arm was run once in each block, in changing order); in brackets, 95 % intervals that hold for all ' +

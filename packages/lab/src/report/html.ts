@@ -4,6 +4,7 @@ import {
   clockNotes,
   crossChecksMade,
   DIRECTIONS_TITLE,
+  directionsNote,
   disagreements,
   INTERVALS_NOTE,
   paragraphs,
@@ -114,6 +115,7 @@ export function htmlReport(input: ReportInput): string {
       return `<tr${metric.decides ? '' : ' class="minor"'}>${cells.map((cell) => `<td>${cellOf(cell)}</td>`).join('')}</tr>`;
     })
     .join('');
+  const note = directionsNote(evaluation);
   const isTopology = ({ name }: { name: string }) => name.startsWith('topology-');
   const wrong = disagreements(evaluation);
   const checks = [
@@ -141,7 +143,9 @@ export function htmlReport(input: ReportInput): string {
 <h2>Figures</h2><div class="card wide"><table><thead><tr>${head
     .map((cell) => `<th>${escaped(cell)}</th>`)
     .join('')}</tr></thead><tbody>${rows}</tbody></table></div><p class="note">${escaped(INTERVALS_NOTE)}</p>
-<details><summary>${escaped(DIRECTIONS_TITLE)}</summary><div class="card wide">${directionTables(evaluation)
+<details><summary>${escaped(DIRECTIONS_TITLE)}</summary>${note === undefined ? '' : `<p class="note">${escaped(note)}</p>`}<div class="card wide">${directionTables(
+    evaluation,
+  )
     .map(directionsOf)
     .join('')}</div></details>
 <h2>Plots</h2>${pictures

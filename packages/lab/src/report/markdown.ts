@@ -2,6 +2,7 @@ import {
   clockNotes,
   crossChecksMade,
   DIRECTIONS_TITLE,
+  directionsNote,
   disagreements,
   FIGURES_FILE,
   INTERVALS_NOTE,
@@ -33,6 +34,7 @@ export function markdownReport(input: ReportInput): string {
   ];
   const wrong = disagreements(evaluation);
   const left = refusals(evaluation);
+  const note = directionsNote(evaluation);
   return [
     `# ${scenario.title}`,
     '',
@@ -67,6 +69,7 @@ export function markdownReport(input: ReportInput): string {
     '<details>',
     `<summary>${DIRECTIONS_TITLE}</summary>`,
     '',
+    ...(note === undefined ? [] : [note, '']),
     ...directionTables(evaluation).flatMap((table) => [
       `**${table.arm}**`,
       '',

@@ -102,7 +102,7 @@ const MOST_DIRECTIONS = 2;
  */
 export function hops(evaluation: Evaluation): Picture | undefined {
   const bars = armsOf(evaluation).flatMap(({ name, title }) => {
-    const pairs = evaluation.blocks.flatMap(({ byArm }) => byArm.get(name)?.pairs ?? []);
+    const pairs = evaluation.blocks.flatMap(({ byArm }) => (byArm.get(name)?.pairs ?? []).filter(({ timed }) => timed));
     const directions = [...new Set(pairs.map(({ sender, receiver }) => `${sender} → ${receiver}`))];
     const apart = directions.length <= MOST_DIRECTIONS;
     return (apart ? directions : [undefined]).map((direction) => {

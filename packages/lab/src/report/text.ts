@@ -102,6 +102,8 @@ const DIRECTION_FIGURES = [
   { name: 'video-rate', short: 'video' },
   { name: 'frozen', short: 'frozen' },
   { name: 'loss', short: 'lost before repair' },
+  { name: 'audio-loss', short: 'audio lost' },
+  { name: 'jitter', short: 'jitter' },
   { name: 'concealed', short: 'audio concealed' },
 ];
 
@@ -119,7 +121,13 @@ export function directionTables(evaluation: Evaluation): DirectionTable[] {
   });
   return evaluation.scenario.arms.flatMap(({ name, title }) => {
     const pairs = evaluation.blocks.flatMap(({ byArm }) => byArm.get(name)?.pairs ?? []);
-    const directions = [...new Set(pairs.map(({ sender, receiver }) => `${sender} → ${receiver}`))];
+    const nameOf = (client: string) =>
+      evaluation.scenario.clients[client]?.kind === 'light' ? `${client} (light)` : client;
+    const directionOf = ({ sender, receiver }: { sender: string; receiver: string }) =>
+      `${nameOf(sender)} → ${nameOf(receiver)}`;
+    // Those between pages first: everything else is made from them.
+    const ordered = [...pairs.filter(({ timed }) => timed), ...pairs.filter(({ timed }) => !timed)];
+    const directions = [...new Set(ordered.map(directionOf))];
     if (directions.length === 0) return [];
     const present = metrics.filter(({ metric }) => pairs.some((pair) => metric.of(pair) !== undefined));
     return [
@@ -130,7 +138,7 @@ export function directionTables(evaluation: Evaluation): DirectionTable[] {
           direction,
           ...present.map(({ metric }) => {
             const values = pairs
-              .filter(({ sender, receiver }) => `${sender} → ${receiver}` === direction)
+              .filter((pair) => directionOf(pair) === direction)
               .flatMap((pair) => metric.of(pair) ?? []);
             return number(metric, values.length === 0 ? undefined : mean(values));
           }),

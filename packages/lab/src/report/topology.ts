@@ -71,7 +71,7 @@ function drawArm(run: RecordedRun, arm: Header['scenario']['arms'][number], colo
   const boxes = [...places].map(([name, at]) =>
     nodes.includes(name)
       ? boxOf(at, `${name}`, scenario.nodes[name]?.place ?? '', colour)
-      : boxOf(at, name, scenario.clients[name]?.place ?? '', undefined),
+      : boxOf(at, name, placeOf(scenario.clients[name]), undefined, scenario.clients[name]?.kind === 'light'),
   );
   const svg =
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" ` +
@@ -123,10 +123,14 @@ function lineOf(from: Point, to: Point, { kind, label }: Way, colour: string): {
   };
 }
 
-function boxOf({ x, y }: Point, name: string, place: string, colour: string | undefined): string {
-  const [fill, ink] = colour === undefined ? ['#f2f2f2', '#222'] : [colour, '#fff'];
+const placeOf = (client: Header['scenario']['clients'][string] | undefined): string =>
+  client === undefined ? '' : client.kind === 'light' ? `${client.place} (light)` : client.place;
+
+function boxOf({ x, y }: Point, name: string, place: string, colour: string | undefined, light = false): string {
+  const [fill, ink] = colour === undefined ? [light ? '#fff' : '#f2f2f2', '#222'] : [colour, '#fff'];
+  const edge = light ? 'stroke="#999" stroke-dasharray="3 3" stroke-width="1.5"' : 'stroke="#fff" stroke-width="2"';
   return (
-    `<rect x="${x - 64}" y="${y - 21}" width="128" height="42" rx="${colour === undefined ? 21 : 6}" fill="${fill}" stroke="#fff" stroke-width="2"/>` +
+    `<rect x="${x - 64}" y="${y - 21}" width="128" height="42" rx="${colour === undefined ? 21 : 6}" fill="${fill}" ${edge}/>` +
     `<text x="${x}" y="${y - 3}" text-anchor="middle" font-weight="600" fill="${ink}">${escaped(name)}</text>` +
     `<text x="${x}" y="${y + 13}" text-anchor="middle" font-size="10.5" fill="${ink}">${escaped(place)}</text>`
   );

@@ -9,7 +9,7 @@ import { LabMetrics } from '../../src/campaign/metrics.ts';
 import { MetricsServer } from '../../src/campaign/metrics-server.ts';
 import { Series } from '../../src/experiment/measure/series.ts';
 import { KeptFigures, Prometheus } from '../../src/experiment/real/prometheus.ts';
-import { recorderMs } from '../../src/experiment/world/client-page.ts';
+import { recorderMs } from '../../src/experiment/world/clock.ts';
 import { PrometheusServer } from '../../src/load/measure/prometheus.ts';
 import { scenario, syntheticRun } from '../support/synthetic-run.ts';
 

@@ -6,7 +6,7 @@ import { Series } from '../../src/experiment/index.ts';
 import { checkCluster, findNodes } from '../../src/experiment/real/preflight.ts';
 import { KeptFigures, Prometheus } from '../../src/experiment/real/prometheus.ts';
 import { RemoteAgent } from '../../src/experiment/real/remote-client.ts';
-import { recorderMs } from '../../src/experiment/world/client-page.ts';
+import { recorderMs } from '../../src/experiment/world/clock.ts';
 import { scenario } from '../support/synthetic-run.ts';
 
 const GUEST = { userId: 'usr_0123456789abcdef', name: 'Guest', kind: 'guest' };

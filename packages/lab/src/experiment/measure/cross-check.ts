@@ -1,5 +1,6 @@
 import type { RecordedRun } from '../record/run.ts';
 import type { CrossCheck, StatsReport } from '../record/schema.ts';
+import { sentBy } from '../scenario/schema.ts';
 import { increaseOf, numberIn, seriesOf } from './interpolate.ts';
 import { Series } from './series.ts';
 
@@ -48,7 +49,10 @@ export function crossCheck(run: RecordedRun): CrossCheck[] {
       const server = series.increase(node, 'meridian_media_bytes_total', { leg }, window);
       if (server === undefined) continue;
       const clients = clientsAt(node).map((client) => {
-        const counted = increaseOf(seriesOf(run, client, of, bytes), server);
+        const counted =
+          direction === 'sent to' && sendsNothing(run, client)
+            ? 0
+            : increaseOf(seriesOf(run, client, of, bytes), server);
         const share = shareArrived(run, client, direction === 'sent to' ? 'up' : 'down', server);
         // Of what a client sent, the node has what arrived; what a client has is the part that arrived of what the node sent.
         return counted === undefined ? undefined : direction === 'sent to' ? counted * share : counted / share;
@@ -66,6 +70,12 @@ export function crossCheck(run: RecordedRun): CrossCheck[] {
     }
   }
   return checks;
+}
+
+/** Who only watches has no counters of what it sends. */
+function sendsNothing(run: RecordedRun, client: string): boolean {
+  const { video, audio } = sentBy(run.header.scenario, client);
+  return video === null && !audio;
 }
 
 /** Share of the packets that the links of a client let through in a window; 1 where none were counted. */

@@ -1,8 +1,8 @@
 import type { RecordedRun } from '../record/run.ts';
 import type { FrameRow, StatsReport } from '../record/schema.ts';
-import { sentBy } from '../scenario/schema.ts';
+import { isTimed, sentBy } from '../scenario/schema.ts';
 import { increaseOf, numberIn, seriesOf } from './interpolate.ts';
-import { type Legs, legsOf } from './legs.ts';
+import { type Legs, legsOf, networkLegs } from './legs.ts';
 import { mean, quantile } from './numbers.ts';
 import { recoveryOf } from './recovery.ts';
 
@@ -17,11 +17,15 @@ export interface Latency {
 export interface StreamFigures {
   readonly sender: string;
   readonly receiver: string;
+  /** Both are pages. What light peers send or get is counted, not timed, and stands apart. */
+  readonly timed: boolean;
   /** From the picture being drawn until the compositor had it. */
   readonly glassToGlass: Latency | null;
   /** From a tick being played until it was heard. */
   readonly audioLatency: Latency | null;
   readonly legs: Legs | null;
+  /** Round trip along the whole way: both clients' legs and the relay between, ms. */
+  readonly pathRttMs: number | null;
   /** Media received, RTP headers not counted, bit/s. */
   readonly videoBps: number | null;
   readonly audioBps: number | null;
@@ -104,7 +108,11 @@ function streamFigures(run: RecordedRun, sender: string, receiver: string, windo
     ) ?? null;
   const perSecond = (value: number | null, factor = 1) => (value === null ? null : (value * factor) / seconds);
   const frames = framesDrawnIn(run, sender, receiver, window);
-  const video = sent.video !== null;
+  const { scenario } = run.header;
+  const timed = isTimed(scenario, sender, receiver);
+  const video = sent.video !== null && timed;
+  const ways = networkLegs(run, sender, receiver, window);
+  const { clientUp, clientDown } = ways;
   const drawn = run
     .of('sent')
     .filter((line) => line.sender === sender)
@@ -121,9 +129,11 @@ function streamFigures(run: RecordedRun, sender: string, receiver: string, windo
   return {
     sender,
     receiver,
+    timed,
     glassToGlass: latencyOf(frames.map(([, drawnMs, shownMs]) => shownMs - drawnMs)),
     audioLatency: latencyOf(ticks.map(([, playedMs, heardMs]) => heardMs - playedMs)),
     legs: legsOf(run, sender, receiver, window),
+    pathRttMs: clientUp === null || clientDown === null ? null : 2 * (clientUp + (ways.relay ?? 0) + clientDown),
     videoBps: perSecond(rise('video', 'bytesReceived'), 8),
     audioBps: perSecond(rise('audio', 'bytesReceived'), 8),
     framesPerSecond: video ? frames.length / seconds : null,
@@ -133,7 +143,11 @@ function streamFigures(run: RecordedRun, sender: string, receiver: string, windo
     frozenMs: frozenS === null ? null : frozenS * 1_000,
     longestGapMs: video ? longestGap(run, sender, receiver, window) : null,
     lossBeforeRepair: ratio(lost, sum(lost, received)),
-    lossAfterRepair: lost === null ? null : ratio(Math.max(0, lost - repaired), sum(lost, received)),
+    // Light peers ask for nothing again.
+    lossAfterRepair:
+      lost === null || scenario.clients[receiver]?.kind === 'light'
+        ? null
+        : ratio(Math.max(0, lost - repaired), sum(lost, received)),
     audioLoss: ratio(rise('audio', 'packetsLost'), sum(rise('audio', 'packetsLost'), rise('audio', 'packetsReceived'))),
     jitterMs: meanOf(run, receiver, window, (report) =>
       report.type === 'inbound-rtp' && report.kind === 'audio' && report.sender === sender

@@ -91,8 +91,10 @@ function clientReasons(run: RecordedRun, client: string, window: Window): string
     .of('sent')
     .filter(({ sender }) => sender === client)
     .reduce((sum, { rows }) => sum + rows.filter(([, atMs]) => atMs >= window.fromMs && atMs < window.toMs).length, 0);
+  const isPage = run.header.scenario.clients[client]?.kind !== 'light';
   const missing = 1 - drawn / (seconds * video.fps);
-  if (missing > LIMITS.notDrawn) reasons.push(`${client} did not draw ${percent(missing)} of its pictures`);
+  if (missing > LIMITS.notDrawn)
+    reasons.push(`${client} did not ${isPage ? 'draw' : 'send'} ${percent(missing)} of its pictures`);
   const limited = increaseOf(
     seriesOf(
       run,

@@ -41,6 +41,22 @@ export function legsOf(run: RecordedRun, sender: string, receiver: string, windo
     rows.flatMap(([, , shownMs, receivedMs]) => (receivedMs === null ? [] : [shownMs - receivedMs])),
     0.5,
   );
+  const parts = {
+    encode: encodeMs(run, sender, window),
+    ...networkLegs(run, sender, receiver, window),
+    play,
+  };
+  const explained = Object.values(parts).reduce<number>((sum, part) => sum + (part ?? 0), 0);
+  return { ...parts, rest: total - explained, total };
+}
+
+/** Halves of the round trips between two clients, ms, whether pictures were shown or not. */
+export function networkLegs(
+  run: RecordedRun,
+  sender: string,
+  receiver: string,
+  window: Window,
+): Pick<Legs, 'clientUp' | 'relay' | 'clientDown'> {
   const stats = run
     .of('node-stats')
     .filter(({ atMs }) => atMs >= window.fromMs && atMs <= window.toMs)
@@ -61,16 +77,24 @@ export function legsOf(run: RecordedRun, sender: string, receiver: string, windo
       : half(
           of(receiver).flatMap(({ relays }) => relays.filter(({ node }) => node === from).map(({ rttMs }) => rttMs)),
         );
-  const parts = {
-    encode: encodeMs(run, sender, window),
-    clientUp: half(of(sender).map(({ up }) => up.rttMs)),
+  return {
+    // The node times what a sender that speaks RTCP XR sends; light peers time it themselves, by receiver reports.
+    clientUp: half(of(sender).map(({ up }) => up.rttMs)) ?? half(ownRoundTrips(run, sender, window)),
     relay,
     clientDown: half(of(receiver).map(({ down }) => down.rttMs)),
-    play,
   };
-  const explained = Object.values(parts).reduce<number>((sum, part) => sum + (part ?? 0), 0);
-  return { ...parts, rest: total - explained, total };
 }
+
+const ownRoundTrips = (run: RecordedRun, client: string, window: Window): number[] =>
+  run
+    .of('stats')
+    .filter((line) => line.client === client && line.atMs >= window.fromMs && line.atMs <= window.toMs)
+    .flatMap(({ reports }) =>
+      reports.flatMap((report) => {
+        const tripS = report.type === 'remote-inbound-rtp' ? numberIn(report, 'roundTripTime') : undefined;
+        return tripS === undefined ? [] : [tripS * 1_000];
+      }),
+    );
 
 /** Mean time in encoder and pacer, ms, over all frames and packets the sender sent in the window. */
 function encodeMs(run: RecordedRun, sender: string, window: Window): number | null {

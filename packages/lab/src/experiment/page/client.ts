@@ -142,8 +142,12 @@ export class Client {
     const sender = this.#room?.participants.find((one) => one.sessionId === sessionId)?.name;
     if (sender === undefined) return;
     this.#sendersOfTracks.set(track.id, sender);
+    // What a light peer plays has no time code and no ticks: it is decoded and shown, as everything is.
+    const timed = this.#task.others.some(({ name, kind: of }) => name === sender && of === 'page');
     if (kind === 'audio') {
-      const heard = this.#sound?.listen(track, (pitch, atMs) => this.#news.heard.push([sender, pitch, atMs]));
+      const heard = timed
+        ? this.#sound?.listen(track, (pitch, atMs) => this.#news.heard.push([sender, pitch, atMs]))
+        : this.#sound?.play(track);
       if (heard !== undefined) this.#deaf.push(heard);
       return;
     }
@@ -152,6 +156,7 @@ export class Client {
     this.#viewers.set(
       sender,
       new Viewer(track, {
+        timed,
         keepEvery,
         keepMost,
         onShown: (shown) => {
@@ -169,7 +174,7 @@ export class Client {
   #see(sender: string): void {
     if (this.#seen.has(sender)) return;
     this.#seen.add(sender);
-    const awaited = this.#task.others.filter(({ sendsVideo }) => sendsVideo);
+    const awaited = this.#task.others.filter(({ kind, sendsVideo }) => kind === 'page' && sendsVideo);
     if (awaited.every(({ name }) => this.#seen.has(name))) this.#mark('visible');
   }
 

@@ -2,7 +2,10 @@ import { z } from 'zod';
 
 /** What crosses between the recorder and its pages. Times are milliseconds since 1970 by the page's clock. */
 
+const Kind = z.enum(['page', 'light']);
+
 export const ClientTask = z.strictObject({
+  kind: Kind,
   /** Of the room: `http://localhost:.../r/<slug>`. */
   url: z.string(),
   /** Of the client in the scenario; also the name it has in the room. */
@@ -10,7 +13,7 @@ export const ClientTask = z.strictObject({
   /** Its number in the time code. */
   number: z.int(),
   /** Everybody else in the room. */
-  others: z.array(z.strictObject({ name: z.string(), sendsVideo: z.boolean(), sendsAudio: z.boolean() })),
+  others: z.array(z.strictObject({ name: z.string(), kind: Kind, sendsVideo: z.boolean(), sendsAudio: z.boolean() })),
   region: z.string(),
   video: z
     .strictObject({
@@ -37,7 +40,7 @@ export const PageNews = z.strictObject({
   marks: rows(
     z.strictObject({
       atMs: ms,
-      what: z.enum(['joining', 'joined', 'visible', 'reconnecting', 'reconnected', 'trouble', 'ended']),
+      what: z.enum(['joining', 'joined', 'visible', 'receiving', 'reconnecting', 'reconnected', 'trouble', 'ended']),
       detail: z.string().optional(),
     }),
   ),

@@ -33,19 +33,26 @@ export class Sound {
 
   /** Listens to an incoming track until the returned function is called. */
   listen(track: MediaStreamTrack, onHeard: (pitch: number, atMs: number) => void): () => void {
-    const stream = new MediaStream([track]);
     // Chromium decodes a remote track for Web Audio only while an element plays it.
-    const element = new Audio();
-    element.muted = true;
-    element.srcObject = stream;
-    element.play().catch(() => {});
-    const source = this.#context.createMediaStreamSource(stream);
+    const silence = this.play(track);
+    const source = this.#context.createMediaStreamSource(new MediaStream([track]));
     const detector = new AudioWorkletNode(this.#context, 'tick-detector', { numberOfOutputs: 0, channelCount: 1 });
     this.#listen(detector, onHeard);
     source.connect(detector);
     return () => {
       source.disconnect();
       detector.port.onmessage = null;
+      silence();
+    };
+  }
+
+  /** Plays an incoming track, unheard, until the returned function is called. */
+  play(track: MediaStreamTrack): () => void {
+    const element = new Audio();
+    element.muted = true;
+    element.srcObject = new MediaStream([track]);
+    element.play().catch(() => {});
+    return () => {
       element.srcObject = null;
     };
   }

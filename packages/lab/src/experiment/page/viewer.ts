@@ -13,6 +13,8 @@ export interface ShownFrame {
 }
 
 export interface ViewerOptions {
+  /** Whether its frames carry a time code; others are only shown. */
+  readonly timed: boolean;
   readonly keepEvery: number;
   readonly keepMost: number;
   readonly onShown: (shown: ShownFrame) => void;
@@ -49,7 +51,7 @@ export class Viewer {
     video.srcObject = new MediaStream([track]);
     document.body.append(video);
     video.play().catch(() => {});
-    this.#await();
+    if (options.timed) this.#await();
   }
 
   /** From now on pictures are kept. */

@@ -6,11 +6,11 @@ import { Header, MachineLoad } from '../record/schema.ts';
  * What the recorder and `lab client`, which runs a client on another machine, say to each other: JSON lines over the
  * agent's standard input and output. Every request has one reply with its id.
  */
-export const AGENT_VERSION = 1;
+export const AGENT_VERSION = 2;
 
 export const AgentRequest = z.discriminatedUnion('op', [
   z.strictObject({ op: z.literal('hello'), version: z.int() }),
-  /** Opens the client's page; one at a time. */
+  /** Opens the client; one at a time. */
   z.strictObject({ op: z.literal('open'), task: ClientTask }),
   z.strictObject({ op: z.literal('start') }),
   z.strictObject({ op: z.literal('now') }),

@@ -3,9 +3,11 @@ import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { assertNever } from '@meridian/protocol';
 import type { Browser } from 'playwright-core';
+import { Recordings } from '../light/recordings.ts';
 import { childrenOf, MachineMeter } from '../measure/machine.ts';
 import { machine } from '../record/surroundings.ts';
-import { ClientPage, recorderMs } from '../world/client-page.ts';
+import { recorderMs } from '../world/clock.ts';
+import { type LocalMember, openMember } from '../world/open-member.ts';
 import type { PageFiles } from '../world/page-files.ts';
 import { AGENT_VERSION, type AgentReplyLine, type AgentRequest, AgentRequestLine } from './agent-protocol.ts';
 
@@ -22,14 +24,15 @@ export class Agent {
   readonly #options: AgentOptions;
   readonly #meter: MachineMeter;
   #named: ReadonlyMap<number, string> = new Map();
-  #page: ClientPage | undefined;
+  readonly #recordings = new Recordings();
+  #member: LocalMember | undefined;
 
   constructor(options: AgentOptions) {
     this.#options = options;
     this.#meter = new MachineMeter({ named: () => this.#named, nowMs: recorderMs });
   }
 
-  /** Answers until the input ends, then closes the page. The browser stays open. */
+  /** Answers until the input ends, then closes the client. The browser stays open. */
   async serve(): Promise<void> {
     const { input, output } = this.#options;
     this.#named = new Map([
@@ -42,7 +45,7 @@ export class Agent {
       const reply = await this.#reply(line);
       if (!output.write(`${JSON.stringify(reply)}\n`)) await once(output, 'drain');
     }
-    await this.#closePage();
+    await this.#closeMember();
   }
 
   async #reply(line: string): Promise<AgentReplyLine> {
@@ -58,7 +61,7 @@ export class Agent {
   }
 
   #complaints(): string[] {
-    return this.#page?.errors.splice(0) ?? [];
+    return this.#member?.errors.splice(0) ?? [];
   }
 
   async #answer(request: AgentRequest): Promise<unknown> {
@@ -66,8 +69,12 @@ export class Agent {
       case 'hello':
         return { version: AGENT_VERSION, machine: machine(), chromium: this.#options.browser.version() };
       case 'open':
-        await this.#closePage();
-        this.#page = await ClientPage.open(this.#options.browser, request.task, { files: this.#options.files });
+        await this.#closeMember();
+        this.#member = await openMember(request.task, {
+          browser: this.#options.browser,
+          recordings: this.#recordings,
+          files: this.#options.files,
+        });
         return;
       case 'start':
         return this.#open.start();
@@ -90,20 +97,20 @@ export class Agent {
       case 'leave':
         return this.#open.leave();
       case 'close':
-        return this.#closePage();
+        return this.#closeMember();
       default:
         return assertNever(request);
     }
   }
 
-  get #open(): ClientPage {
-    if (this.#page === undefined) throw new Error('no page is open');
-    return this.#page;
+  get #open(): LocalMember {
+    if (this.#member === undefined) throw new Error('no client is open');
+    return this.#member;
   }
 
-  async #closePage(): Promise<void> {
-    const page = this.#page;
-    this.#page = undefined;
-    await page?.close();
+  async #closeMember(): Promise<void> {
+    const member = this.#member;
+    this.#member = undefined;
+    await member?.close();
   }
 }

@@ -2,7 +2,7 @@ import { MeridianError } from '@meridian/protocol';
 import { z } from 'zod';
 import { ChangedSamples } from '../measure/series.ts';
 import type { Sample, Scrape } from '../record/schema.ts';
-import { recorderMs } from '../world/client-page.ts';
+import { recorderMs } from '../world/clock.ts';
 import type { NodeFigures } from '../world/stage.ts';
 
 const TIMEOUT_MS = 30_000;

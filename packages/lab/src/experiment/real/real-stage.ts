@@ -5,13 +5,14 @@ import { MeridianError, RoomView } from '@meridian/protocol';
 import type { Browser } from 'playwright-core';
 import { launchChromium } from '../../browser/chromium.ts';
 import { enterAsGuest, post } from '../../light/api.ts';
+import { Recordings } from '../light/recordings.ts';
 import { childrenOf } from '../measure/machine.ts';
 import { readMetrics, Scraper } from '../measure/scraper.ts';
 import type { ClientTask } from '../page/contract.ts';
 import type { Header, Sample } from '../record/schema.ts';
-import type { Scenario } from '../scenario/schema.ts';
+import { pagesOf, type Scenario } from '../scenario/schema.ts';
 import { buildPage } from '../world/bundle.ts';
-import { ClientPage } from '../world/client-page.ts';
+import { openMember } from '../world/open-member.ts';
 import type { LabClient, NodeFigures, RunRoom, RunWays, Stage } from '../world/stage.ts';
 import { checkCluster, type NodeIds } from './preflight.ts';
 import { KeptFigures, Prometheus } from './prometheus.ts';
@@ -48,6 +49,7 @@ export class RealStage implements Stage {
   readonly real: NonNullable<Header['real']>;
   readonly versions: Readonly<Record<string, string>>;
   readonly #parts: Parts;
+  readonly #recordings = new Recordings();
   readonly #names: ReadonlyMap<string, string>;
   #closing: Promise<void> | undefined;
 
@@ -103,7 +105,7 @@ export class RealStage implements Stage {
         const { cpu, cores } = agent.hello.machine;
         onEvent(`${client} on ${cpu}, ${cores} cores, Chromium ${agent.hello.chromium}`);
       }
-      const allElsewhere = Object.keys(scenario.clients).every((client) => agents.has(client));
+      const allElsewhere = pagesOf(scenario).every((client) => agents.has(client));
       if (!allElsewhere) browser = await launchChromium({ survivesInterrupt: true });
       return new RealStage({ options, nodes, dir, agents, browser, prometheus });
     } catch (error) {
@@ -123,8 +125,7 @@ export class RealStage implements Stage {
         const whole = { ...task, url: `${url}/r/${room}` };
         const agent = agents.get(task.name);
         if (agent !== undefined) return RemoteClient.open(agent, whole);
-        if (browser === undefined) throw new Error(`nobody runs ${task.name}`);
-        return ClientPage.open(browser, whole, { files: { dir } });
+        return openMember(whole, { browser, recordings: this.#recordings, files: { dir } });
       },
       startSchedules: async () => {},
       report: async () => undefined,

@@ -5,7 +5,7 @@ import { MeridianError } from '@meridian/protocol';
 import { z } from 'zod';
 import type { ClientTask, KeptFrame, PageNews } from '../page/contract.ts';
 import type { MachineLoad } from '../record/schema.ts';
-import { recorderMs } from '../world/client-page.ts';
+import { askClock } from '../world/clock.ts';
 import type { LabClient } from '../world/stage.ts';
 import {
   AGENT_VERSION,
@@ -22,8 +22,6 @@ import {
 const HELLO_WITHIN_MS = 60_000;
 /** A join over a bad line; pictures over a thin one. */
 const REPLY_WITHIN_MS = 90_000;
-/** Questions for a clock far away; the one answered soonest counts. */
-const CLOCK_QUESTIONS = 12;
 /** Closing a browser takes a moment. */
 const CLOSE_WITHIN_MS = 10_000;
 const LAST_LINES = 12;
@@ -183,15 +181,7 @@ export class RemoteClient implements LabClient {
 
   /** Of the page's clock, asked over the whole distance; known to half of the quickest round trip. */
   async clock(): Promise<{ offsetMs: number; uncertaintyMs: number }> {
-    let best = { offsetMs: 0, uncertaintyMs: Number.POSITIVE_INFINITY };
-    for (let question = 0; question < CLOCK_QUESTIONS; question += 1) {
-      const asked = recorderMs();
-      const answer = await this.#agent.ask(Now, { op: 'now' });
-      const answered = recorderMs();
-      const uncertaintyMs = (answered - asked) / 2;
-      if (uncertaintyMs < best.uncertaintyMs) best = { offsetMs: answer - (asked + answered) / 2, uncertaintyMs };
-    }
-    return best;
+    return askClock(() => this.#agent.ask(Now, { op: 'now' }));
   }
 
   news(): Promise<PageNews> {

@@ -69,7 +69,7 @@ export const Header = z.strictObject({
 export type Header = z.output<typeof Header>;
 
 /**
- * joined, visible (first frame of everybody has been shown here), reconnecting, reconnected, trouble, ended: of one client.
+ * joined, visible (first frame of everybody has been shown here), receiving (a light peer has packets of every stream), reconnecting, reconnected, trouble, ended: of one client.
  * measuring: warm-up is over, schedules of links begin. measured: end of the measured time.
  */
 export const Mark = z.strictObject({
@@ -79,6 +79,7 @@ export const Mark = z.strictObject({
     'joining',
     'joined',
     'visible',
+    'receiving',
     'reconnecting',
     'reconnected',
     'trouble',

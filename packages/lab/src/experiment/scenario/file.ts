@@ -34,6 +34,7 @@ export function parseScenario(text: string, file: string): Scenario {
         const where = path.length === 0 ? '' : `, ${path.map(String).join('.')}`;
         return `line ${lineOf(document, lines, path)}${where}: ${message}`;
       }),
+      issues.flatMap(({ code }) => code ?? []),
     );
   }
   const expected = basename(file, extname(file));
@@ -50,28 +51,35 @@ export async function readScenario(file: string): Promise<Scenario> {
   return parseScenario(await readFile(file, 'utf8'), file);
 }
 
-function refused(file: string, problems: readonly string[]): MeridianError {
+function refused(file: string, problems: readonly string[], codes: readonly string[] = []): MeridianError {
   return new MeridianError('config-invalid', {
     message: `${file}:\n${problems.map((one) => `  - ${one}`).join('\n')}`,
-    details: { problems },
+    details: { problems, codes },
   });
 }
 
 interface Problem {
   readonly path: Place;
   readonly message: string;
+  /** Of problems that have one, stable. */
+  readonly code?: string;
 }
 
 /** Of alternatives none of which fits, the one that was evidently meant: whose problems lie deepest. */
 function mostTelling(issue: z.core.$ZodIssue): Problem[] {
   if (issue.code !== 'invalid_union' || issue.errors.length === 0)
-    return [{ path: issue.path, message: issue.message }];
+    return [{ path: issue.path, message: issue.message, ...codeOf(issue) }];
   const alternatives = issue.errors.map((errors) => errors.flatMap(mostTelling));
   const depth = (problems: readonly Problem[]) => Math.max(0, ...problems.map(({ path }) => path.length));
   const meant = alternatives.reduce((best, one) =>
     depth(one) > depth(best) || (depth(one) === depth(best) && one.length < best.length) ? one : best,
   );
   return meant.map(({ path, message }) => ({ path: [...issue.path, ...path], message }));
+}
+
+function codeOf(issue: z.core.$ZodIssue): { code?: string } {
+  const code: unknown = issue.code === 'custom' ? issue.params?.code : undefined;
+  return typeof code === 'string' ? { code } : {};
 }
 
 /** The line of a value, or of the nearest thing around it where it is missing. From 1. */

@@ -1,6 +1,7 @@
 import { Coordinates, NodeId, Region } from '@meridian/protocol';
 import { z } from 'zod';
 import { LinkSettings } from '../../wan/model/settings.ts';
+import { lightProblems } from './light.ts';
 
 const sentence = z.string().min(1).max(500);
 /** Of nodes, clients, arms: they become parts of names of links and files. */
@@ -62,8 +63,13 @@ export const Sent = z.strictObject({
 });
 export type Sent = z.output<typeof Sent>;
 
+/** page: a real browser with the real SDK. light: a WebRTC peer without one, which fills the room. */
+export const ClientKind = z.enum(['page', 'light']);
+export type ClientKind = z.output<typeof ClientKind>;
+
 const Client = z.strictObject({
   place: sentence,
+  kind: ClientKind.default('page'),
   /** Links every path of this client begins with, from the client outwards; all its traffic shares them. */
   lastMile: z.array(Hop).readonly().default([]),
   /** What this one sends; default: the scenario's `sends`. */
@@ -134,6 +140,9 @@ const pairOf = (a: string, b: string): string => [a, b].sort().join(' and ');
 /** An experiment as a file describes it: who is where, what lies between, what is sent, what is compared. */
 export const Scenario = fields.superRefine((scenario, context) => {
   const problem = (path: (string | number)[], message: string) => context.addIssue({ code: 'custom', path, message });
+  for (const { code, path, message } of lightProblems(scenario)) {
+    context.addIssue({ code: 'custom', path: [...path], message: `${message} [${code}]`, params: { code } });
+  }
   const nodes = new Set(Object.keys(scenario.nodes));
   const clients = new Set(Object.keys(scenario.clients));
   const list = (names: Set<string>) => [...names].join(', ');
@@ -197,6 +206,14 @@ export const Scenario = fields.superRefine((scenario, context) => {
 });
 export type Scenario = z.output<typeof Scenario>;
 export type ScenarioInput = z.input<typeof Scenario>;
+
+/** Clients that are browser pages: between them latency, freezes and pictures are measured. */
+export const pagesOf = ({ clients }: Pick<Scenario, 'clients'>): string[] =>
+  Object.keys(clients).filter((client) => clients[client]?.kind === 'page');
+
+/** Whether what one client gets of another is timed, and so counts for tables and verdict: only pages draw and read time codes. */
+export const isTimed = ({ clients }: Pick<Scenario, 'clients'>, sender: string, receiver: string): boolean =>
+  clients[sender]?.kind === 'page' && clients[receiver]?.kind === 'page';
 
 /** What a client sends. */
 export const sentBy = (scenario: Scenario, client: string): Sent => scenario.clients[client]?.sends ?? scenario.sends;

@@ -3,11 +3,9 @@ import { z } from 'zod';
 import { detourScript } from '../../browser/detour.ts';
 import { type ClientTask, KeptFrame, PageNews } from '../page/contract.ts';
 import type { MachineLoad } from '../record/schema.ts';
+import { askClock } from './clock.ts';
+import type { LocalMember } from './open-member.ts';
 import { type PageFiles, servePage } from './page-files.ts';
-import type { LabClient } from './stage.ts';
-
-/** Epoch milliseconds by this process's clock, which never jumps. */
-export const recorderMs = (): number => performance.timeOrigin + performance.now();
 
 export interface PageSurroundings {
   /** Ports of the emulator instead of the servers' own. */
@@ -17,7 +15,7 @@ export interface PageSurroundings {
 }
 
 /** One client of a run on this machine: a page of its own in a browser context of its own. */
-export class ClientPage implements LabClient {
+export class ClientPage implements LocalMember {
   readonly name: string;
   readonly remote = false;
   readonly errors: string[] = [];
@@ -65,15 +63,7 @@ export class ClientPage implements LabClient {
 
   /** How far the page's clock is ahead of ours: of some questions, the one answered soonest. */
   async clock(): Promise<{ offsetMs: number; uncertaintyMs: number }> {
-    let best = { offsetMs: 0, uncertaintyMs: Number.POSITIVE_INFINITY };
-    for (let question = 0; question < 12; question += 1) {
-      const asked = recorderMs();
-      const answer = await this.now();
-      const answered = recorderMs();
-      const uncertaintyMs = (answered - asked) / 2;
-      if (uncertaintyMs < best.uncertaintyMs) best = { offsetMs: answer - (asked + answered) / 2, uncertaintyMs };
-    }
-    return best;
+    return askClock(() => this.now());
   }
 
   /** Milliseconds since 1970 by the page's clock. */

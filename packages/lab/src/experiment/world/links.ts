@@ -1,19 +1,17 @@
+import type { Detour } from '../../light/detour.ts';
 import type { LocalCluster } from '../../local-cluster/index.ts';
 import type { LinkReports } from '../../wan/spec.ts';
 import { startEmulator, type WanEmulator } from '../../wan/start-emulator.ts';
 import type { ClientTask } from '../page/contract.ts';
 import type { ArmPlan } from '../scenario/plan.ts';
-import { ClientPage } from './client-page.ts';
-import type { RunWays } from './stage.ts';
+import { openMember } from './open-member.ts';
+import type { LabClient, RunWays } from './stage.ts';
 import type { World } from './world.ts';
 
 /** Where a client finds what it talks to: addresses of the emulator instead of the servers' own. */
-export interface ClientWay {
+export interface ClientWay extends Detour {
   /** The session service. */
   readonly serviceUrl: string;
-  /** Loopback ports to others, for `detourScript`. */
-  readonly tcp: Readonly<Record<number, number>>;
-  readonly udp: Readonly<Record<number, number>>;
 }
 
 /** The emulated links of one run. */
@@ -54,11 +52,13 @@ export class RunLinks implements RunWays {
     }
   }
 
-  /** @throws Error for a client that is not in the scenario; what opening the page throws */
-  open(task: Omit<ClientTask, 'url'>, room: string): Promise<ClientPage> {
+  /** @throws Error for a client that is not in the scenario; what opening it throws */
+  open(task: Omit<ClientTask, 'url'>, room: string): Promise<LabClient> {
     const way = this.#ways.get(task.name);
     if (way === undefined) throw new Error(`no client ${task.name}`);
-    return ClientPage.open(this.#world.browser, { ...task, url: `${way.serviceUrl}/r/${room}` }, { detour: way });
+    const { browser, recordings } = this.#world;
+    const { serviceUrl, ...detour } = way;
+    return openMember({ ...task, url: `${serviceUrl}/r/${room}` }, { browser, recordings, detour });
   }
 
   startSchedules(): Promise<void> {

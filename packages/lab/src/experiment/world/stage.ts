@@ -4,18 +4,19 @@ import type { Header, MachineLoad, Scrape } from '../record/schema.ts';
 import type { ArmPlan } from '../scenario/plan.ts';
 import type { Scenario } from '../scenario/schema.ts';
 
-/** A participant whom the recorder drives, on this machine or another one. */
+/** A participant whom the recorder drives, a page or a light peer, on this machine or another one. */
 export interface LabClient {
   readonly name: string;
-  /** What its page complained about, latest last. */
+  /** What it complained about, latest last. */
   readonly errors: readonly string[];
   /** Runs on a machine of its own: then its clock is another one, and its load is measured there. */
   readonly remote: boolean;
-  /** Joins. @throws Error with what the SDK's `join` threw */
+  /** Joins. @throws Error with what joining threw */
   start(): Promise<void>;
   /** How far its clock is ahead of the recorder's, ms, and how exactly that is known. */
   clock(): Promise<{ readonly offsetMs: number; readonly uncertaintyMs: number }>;
   news(): Promise<PageNews>;
+  /** Pictures: light peers have none. */
   keepPictures(): Promise<void>;
   keptPictures(): Promise<KeptFrame[]>;
   drawAgain(frames: readonly number[]): Promise<KeptFrame[]>;
@@ -35,7 +36,7 @@ export interface RunRoom {
 
 /** What lies between clients and nodes during one run. */
 export interface RunWays {
-  /** Opens the page of a client; `start` joins. */
+  /** Opens a client; `start` joins. */
   open(task: Omit<ClientTask, 'url'>, room: string): Promise<LabClient>;
   /** Measuring begins: links whose settings change over time start now. */
   startSchedules(): Promise<void>;

@@ -6,6 +6,7 @@ import { launchChromium } from '../../browser/chromium.ts';
 import { createRoom } from '../../light/api.ts';
 import { LocalCluster } from '../../local-cluster/index.ts';
 import type { MeshSpec } from '../../wan/spec.ts';
+import { Recordings } from '../light/recordings.ts';
 import { childrenOf } from '../measure/machine.ts';
 import { Scraper } from '../measure/scraper.ts';
 import type { ArmPlan } from '../scenario/plan.ts';
@@ -38,6 +39,7 @@ export class World implements Stage {
   readonly scenario: Scenario;
   readonly cluster: LocalCluster;
   readonly browser: Browser;
+  readonly recordings = new Recordings();
   readonly #dir: string;
   readonly #pipes: ReadonlyMap<string, PipeAddresses>;
   #closing: Promise<void> | undefined;

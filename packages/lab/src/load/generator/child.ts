@@ -49,8 +49,9 @@ class Generator {
     const participant = new Participant({
       url: this.#begin.url,
       plan,
+      name: `Load ${plan.person}`,
       sourceOf: (kind) => this.#source(kind),
-      counters: this.#counters,
+      countersOf: () => this.#counters,
       latency: this.#latency,
       nowMs: this.#nowMs,
       random: Math.random,
@@ -113,7 +114,7 @@ class Generator {
       totals.received += received;
       totals.expected += expected;
       totals.bytes += bytes;
-      streams += one.streams;
+      streams += one.streams.length;
     }
     const loop = performance.eventLoopUtilization();
     return {

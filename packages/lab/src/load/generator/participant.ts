@@ -1,20 +1,14 @@
 import { type MediaSection, openSendingPeer, type SendingPeer } from '@meridian/harness/webrtc';
-import {
-  CreateSessionReply,
-  JoinRoomReply,
-  type MediaSource,
-  MeridianError,
-  type ProducerId,
-  type ReplyData,
-  type RtpParameters,
-} from '@meridian/protocol';
+import { CreateSessionReply, JoinRoomReply, MeridianError, type ProducerId, type ReplyData } from '@meridian/protocol';
 import { enterAsGuest, post } from '../../light/api.ts';
+import { type Detour, detouredTransport, detouredUrl } from '../../light/detour.ts';
 import { type Heard, heardAs, LightConnection } from '../../light/light-connection.ts';
 import type { LogHistogram } from '../measure/log-histogram.ts';
 import type { FrameSource } from '../media/frame.ts';
-import { CAPTURE_TIME_ID, CAPTURE_TIME_URI, RtpWriter } from '../media/rtp.ts';
+import { RtpWriter } from '../media/rtp.ts';
 import type { JOIN_STEPS, PersonPlan, Report, StreamFigures } from './contract.ts';
-import { Receiver } from './receiver.ts';
+import { described, sectionOf } from './description.ts';
+import { Receiver, type Stream } from './receiver.ts';
 import { type SendCounters, StreamSender } from './sender.ts';
 
 type Step = (typeof JOIN_STEPS)[number] | 'sending' | 'receiving';
@@ -22,14 +16,23 @@ type Step = (typeof JOIN_STEPS)[number] | 'sending' | 'receiving';
 export interface ParticipantOptions {
   readonly url: string;
   readonly plan: PersonPlan;
+  /** As the others see it. */
+  readonly name: string;
+  /** Ways to the servers other than they announce. */
+  readonly detour?: Detour | undefined;
   /** Makes the frames of a new stream; undefined for a kind that is not sent. */
   readonly sourceOf: (kind: 'audio' | 'video') => FrameSource | undefined;
-  readonly counters: SendCounters;
+  readonly countersOf: (kind: 'audio' | 'video') => SendCounters;
   readonly latency: LogHistogram;
   /** Unix time, milliseconds; the same in all processes. */
   readonly nowMs: () => number;
   readonly random: () => number;
   readonly report: (report: Report) => void;
+  /** Told what the node answered to the join, and everything it says. */
+  readonly onJoined?: (joined: ReplyData<'join'>) => void;
+  readonly onHeard?: (heard: Heard) => void;
+  /** Told of every frame that goes out. */
+  readonly onFrame?: (kind: 'audio' | 'video', atMs: number) => void;
 }
 
 /** One participant with a WebRTC client of its own: joins, sends, receives, and says how long each took. */
@@ -52,8 +55,18 @@ export class Participant {
     this.#startedMs = options.nowMs();
   }
 
-  get streams(): number {
-    return this.#receiver?.streams ?? 0;
+  get streams(): readonly Stream[] {
+    return this.#receiver?.streams ?? [];
+  }
+
+  get nodeId(): string | undefined {
+    return this.#connection?.welcome.nodeId;
+  }
+
+  /** What the node says of it. @throws MeridianError `session-lost` outside of the call */
+  async nodeStats(): Promise<ReplyData<'get-stats'>> {
+    if (this.#connection === undefined) throw new MeridianError('session-lost');
+    return this.#connection.request('get-stats', {});
   }
 
   get totals(): { received: number; expected: number; bytes: number } {
@@ -104,7 +117,7 @@ export class Participant {
   }
 
   async #join(): Promise<ReplyData<'join'>> {
-    const { url, plan, nowMs, report } = this.#options;
+    const { url, plan, name, nowMs, report, detour, onJoined } = this.#options;
     const { person, room, region, receives } = plan;
     const steps = { guest: 0, session: 0, connect: 0, place: 0, join: 0 };
     const timed = async <T>(step: keyof typeof steps, work: () => Promise<T>): Promise<T> => {
@@ -114,14 +127,14 @@ export class Participant {
       steps[step] = Math.max(0, nowMs() - began);
       return result;
     };
-    const userToken = await timed('guest', () => enterAsGuest(url, `Load ${person}`));
+    const userToken = await timed('guest', () => enterAsGuest(url, name));
     const where = region === undefined ? {} : { region };
     const session = await timed('session', () =>
       post(CreateSessionReply, `${url}/v1/sessions`, { room, ...where }, userToken),
     );
     const connection = await timed('connect', () =>
       LightConnection.open({
-        wsUrl: session.wsUrl,
+        wsUrl: detouredUrl(session.wsUrl, detour),
         token: session.sessionToken,
         onHeard: (heard) => this.#hear(heard),
       }),
@@ -139,17 +152,18 @@ export class Participant {
     );
     const totalMs = Math.max(0, nowMs() - this.#startedMs);
     report({ report: 'joined', person, node: connection.welcome.nodeId, steps, totalMs });
+    onJoined?.(joined);
     this.#receive(connection, joined);
     return joined;
   }
 
   #receive(connection: LightConnection, joined: ReplyData<'join'>): void {
-    const { plan, latency, nowMs, report } = this.#options;
+    const { plan, latency, nowMs, report, detour } = this.#options;
     const { person } = plan;
     const others = joined.producers.filter(({ sessionId }) => sessionId !== joined.self.sessionId);
     this.#receiver = new Receiver({
       person,
-      transport: joined.recvTransport,
+      transport: detouredTransport(joined.recvTransport, detour),
       connection,
       latency,
       nowMs,
@@ -162,12 +176,12 @@ export class Participant {
         this.#fail(error);
       },
     });
-    for (const heard of this.#early.splice(0)) this.#hear(heard);
+    for (const heard of this.#early.splice(0)) this.#take(heard);
     for (const { producerId } of others) this.#offered(producerId);
   }
 
   async #publish(joined: ReplyData<'join'>): Promise<void> {
-    const { plan, random, sourceOf, counters, nowMs, report } = this.#options;
+    const { plan, random, sourceOf, countersOf, nowMs, report, detour, onFrame } = this.#options;
     const connection = this.#connection;
     if (connection === undefined) throw new MeridianError('session-lost');
     const { sendTransport } = joined;
@@ -184,7 +198,7 @@ export class Participant {
     }
     if (sections.length === 0) return;
     const peer = await openSendingPeer({
-      transport: sendTransport,
+      transport: detouredTransport(sendTransport, detour),
       sections,
       connect: async (dtlsParameters) => {
         await connection.request('connect-transport', { transportId: sendTransport.id, dtlsParameters });
@@ -192,18 +206,25 @@ export class Participant {
     });
     if (this.#over) return peer.close();
     this.#sendingPeer = peer;
-    for (const [index, { mid, ssrc, payloadType }] of sections.entries()) {
+    for (const [index, { mid, kind, ssrc, payloadType }] of sections.entries()) {
       const source = sources[index];
       if (source === undefined) continue;
       const writer = new RtpWriter({ ssrc, payloadType, random });
       // Streams begin apart, as people do.
       const startMs = nowMs() + random() * 40;
-      this.#senders.push(new StreamSender({ peer, mid, source, writer, counters, startMs, nowMs }));
+      const counters = countersOf(kind);
+      const told = onFrame === undefined ? undefined : (atMs: number) => onFrame(kind, atMs);
+      this.#senders.push(new StreamSender({ peer, mid, source, writer, counters, startMs, nowMs, onFrame: told }));
     }
     report({ report: 'sending', person: plan.person, afterMs: Math.max(0, nowMs() - this.#startedMs) });
   }
 
   #hear(heard: Heard): void {
+    this.#options.onHeard?.(heard);
+    this.#take(heard);
+  }
+
+  #take(heard: Heard): void {
     const receiver = this.#receiver;
     if (heard.event === 'session-ended' || heard.event === 'media-lost') {
       if (this.#over) return;
@@ -279,31 +300,4 @@ export class Participant {
     this.#sendingPeer = undefined;
     this.#receiver?.close();
   }
-}
-
-const sectionOf = (kind: 'audio' | 'video', ssrc: number): MediaSection =>
-  kind === 'audio'
-    ? { mid: '0', kind, codec: 'opus/48000/2', payloadType: 111, ssrc }
-    : { mid: '1', kind, codec: 'VP8/90000', payloadType: 96, ssrc };
-
-function described({ mid, kind, payloadType, ssrc }: MediaSection, cname: string) {
-  const audio = kind === 'audio';
-  const rtpParameters: RtpParameters = {
-    mid,
-    codecs: [
-      {
-        mimeType: audio ? 'audio/opus' : 'video/VP8',
-        payloadType,
-        clockRate: audio ? 48_000 : 90_000,
-        ...(audio ? { channels: 2 } : {}),
-        parameters: {},
-        rtcpFeedback: audio ? [] : [{ type: 'nack', parameter: 'pli' }],
-      },
-    ],
-    headerExtensions: [{ uri: CAPTURE_TIME_URI, id: CAPTURE_TIME_ID }],
-    encodings: [{ ssrc }],
-    rtcp: { cname },
-  };
-  const source: MediaSource = audio ? 'microphone' : 'camera';
-  return { source, rtpParameters };
 }

@@ -1,20 +1,25 @@
 import { type MediaSection, openReceivingPeer, type ReceivingPeer, rtpSequence } from '@meridian/harness/webrtc';
-import type { ConsumerOptions, ProducerId, ReplyData } from '@meridian/protocol';
+import type { ConsumerOptions, ProducerId, ReplyData, SessionId } from '@meridian/protocol';
 import type { LightConnection } from '../../light/light-connection.ts';
 import type { LogHistogram } from '../measure/log-histogram.ts';
-import { Reception } from '../media/reception.ts';
+import { Jitter, Reception } from '../media/reception.ts';
 import { CAPTURE_TIME_URI, captureTimeOf } from '../media/rtp.ts';
 import type { StreamFigures } from './contract.ts';
 
-interface Stream {
+/** A stream that is received now. */
+export interface Stream {
   readonly producerId: ProducerId;
+  readonly sessionId: SessionId;
   readonly kind: 'audio' | 'video';
   readonly reception: Reception;
+  readonly jitter: Jitter;
 }
+
+type Transport = ReplyData<'join'>['recvTransport'];
 
 export interface ReceiverOptions {
   readonly person: number;
-  readonly transport: ReplyData<'join'>['recvTransport'];
+  readonly transport: Transport;
   readonly connection: LightConnection;
   readonly latency: LogHistogram;
   readonly nowMs: () => number;
@@ -38,8 +43,8 @@ export class Receiver {
     this.#options = options;
   }
 
-  get streams(): number {
-    return this.#streams.size;
+  get streams(): readonly Stream[] {
+    return [...this.#streams.values()];
   }
 
   get totals(): { received: number; expected: number; bytes: number } {
@@ -128,14 +133,17 @@ export class Receiver {
     }
   }
 
-  #listen({ consumerId, producerId, kind, rtpParameters }: ConsumerOptions, { mid, ssrc }: MediaSection): void {
+  #listen(consumer: ConsumerOptions, { mid, ssrc }: MediaSection): void {
+    const { consumerId, producerId, sessionId, kind, rtpParameters } = consumer;
     const { latency, nowMs } = this.#options;
     const reception = new Reception();
+    const jitter = new Jitter(rtpParameters.codecs[0]?.clockRate ?? 90_000);
     const extension = rtpParameters.headerExtensions?.find(({ uri }) => uri === CAPTURE_TIME_URI)?.id;
-    this.#streams.set(consumerId, { producerId, kind, reception });
+    this.#streams.set(consumerId, { producerId, sessionId, kind, reception, jitter });
     this.#peer?.onRtp(mid, (packet) => {
       if (packet.length < 12 || packet.readUInt32BE(8) !== ssrc) return;
       reception.packet(rtpSequence(packet), packet.length);
+      jitter.packet(packet.readUInt32BE(4), nowMs());
       const sentMs = extension === undefined ? undefined : captureTimeOf(packet, extension);
       if (sentMs !== undefined) latency.add(nowMs() - sentMs);
       if (this.#any) return;

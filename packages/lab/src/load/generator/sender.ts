@@ -2,6 +2,7 @@ import { holdsPli, type SendingPeer } from '@meridian/harness/webrtc';
 import { LogHistogram } from '../measure/log-histogram.ts';
 import type { FrameSource, MediaFrame } from '../media/frame.ts';
 import { RTP_OVERHEAD_BYTES } from '../media/frame.ts';
+import { roundTripIn } from '../media/rtcp.ts';
 import type { RtpWriter } from '../media/rtp.ts';
 
 /** Later than this a frame is left out: a camera would not wait either. */
@@ -16,6 +17,8 @@ export interface SendCounters {
   unsent: number;
   skipped: number;
   keyFramesAsked: number;
+  /** By the latest receiver report, ms; null before. */
+  roundTripMs: number | null;
   readonly lateness: LogHistogram;
 }
 
@@ -25,6 +28,7 @@ export const newSendCounters = (): SendCounters => ({
   unsent: 0,
   skipped: 0,
   keyFramesAsked: 0,
+  roundTripMs: null,
   lateness: new LogHistogram(),
 });
 
@@ -35,6 +39,7 @@ export class StreamSender {
   readonly #source: FrameSource;
   readonly #writer: RtpWriter;
   readonly #counters: SendCounters;
+  readonly #onFrame: (atMs: number) => void;
   #frame: MediaFrame;
   #dueMs: number;
   #reportMs: number;
@@ -49,17 +54,22 @@ export class StreamSender {
     counters: SendCounters;
     startMs: number;
     nowMs: () => number;
+    /** Told of every frame that was sent. */
+    onFrame?: ((atMs: number) => void) | undefined;
   }) {
     this.#peer = options.peer;
     this.#mid = options.mid;
     this.#source = options.source;
     this.#writer = options.writer;
     this.#counters = options.counters;
+    this.#onFrame = options.onFrame ?? (() => {});
     this.#dueMs = options.startMs;
     this.#reportMs = options.startMs + REPORT_EVERY_MS;
     this.#frame = this.#source.next();
     this.#peer.onRtcp(this.#mid, (packet) => {
       if (holdsPli(packet)) this.#askedForKeyFrame(options.nowMs());
+      const tripMs = roundTripIn(packet, options.writer.ssrc, options.nowMs());
+      if (tripMs !== undefined) this.#counters.roundTripMs = tripMs;
     });
   }
 
@@ -84,6 +94,7 @@ export class StreamSender {
         this.#counters.bytes += payload.length + RTP_OVERHEAD_BYTES;
       } else this.#counters.unsent += 1;
     }
+    this.#onFrame(nowMs);
     if (nowMs < this.#reportMs) return;
     this.#reportMs = nowMs + REPORT_EVERY_MS;
     this.#peer.send(this.#mid, this.#writer.senderReport(timestamp, nowMs));

@@ -33,3 +33,27 @@ export class Reception {
     return this.#first === undefined ? 0 : this.#highest - this.#first + 1;
   }
 }
+
+/** Interarrival jitter of one stream (RFC 3550, 6.4.1 and appendix A.8). */
+export class Jitter {
+  readonly #clockRate: number;
+  #before: { readonly timestamp: number; readonly atMs: number } | undefined;
+  #jitterMs = 0;
+
+  constructor(clockRate: number) {
+    this.#clockRate = clockRate;
+  }
+
+  /** @param timestamp of RTP, wrapping at 32 bits */
+  packet(timestamp: number, atMs: number): void {
+    const before = this.#before;
+    this.#before = { timestamp, atMs };
+    if (before === undefined) return;
+    const sentMs = (((timestamp - before.timestamp) | 0) * 1_000) / this.#clockRate;
+    this.#jitterMs += (Math.abs(atMs - before.atMs - sentMs) - this.#jitterMs) / 16;
+  }
+
+  get ms(): number {
+    return this.#jitterMs;
+  }
+}

@@ -1,5 +1,5 @@
 /** Seconds between the epochs of NTP (1900) and Unix (1970). */
-const NTP_OFFSET_S = 2_208_988_800;
+export const NTP_OFFSET_S = 2_208_988_800;
 const TWO_32 = 2 ** 32;
 
 export const CAPTURE_TIME_URI = 'http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time';
