@@ -4,7 +4,7 @@ import { mean, median } from '../analysis/quantile.ts';
 import { increaseOf, numberIn, seriesOf } from '../experiment/measure/interpolate.ts';
 import { cutsOf } from '../experiment/measure/recovery.ts';
 import type { RecordedRun } from '../experiment/record/run.ts';
-import { sentBy } from '../experiment/scenario/schema.ts';
+import { pagesOf, sentBy } from '../experiment/scenario/schema.ts';
 import { type ArmRuns, armsOf, latencies } from './arm-runs.ts';
 import { axisName, draw, GRID, type Picture } from './chart.ts';
 
@@ -24,10 +24,10 @@ function windowsOf({ window }: RecordedRun, seconds: number): Window[] {
 
 /** Every direction in which video is sent. */
 function directionsOf({ header: { scenario } }: RecordedRun): { sender: string; receiver: string }[] {
-  const clients = Object.keys(scenario.clients);
-  return clients
+  const pages = pagesOf(scenario);
+  return pages
     .filter((sender) => sentBy(scenario, sender).video !== null)
-    .flatMap((sender) => clients.filter((receiver) => receiver !== sender).map((receiver) => ({ sender, receiver })));
+    .flatMap((sender) => pages.filter((receiver) => receiver !== sender).map((receiver) => ({ sender, receiver })));
 }
 
 /** Second by second over all runs and directions. */

@@ -30,11 +30,20 @@ const scenario = Scenario.parse({
   clients: {
     anna: { place: 'Here', lastMile: [{ name: 'line', both: { delayMs: 5 } }] },
     binh: { place: 'There', lastMile: [{ name: 'line', both: { delayMs: 5 } }] },
+    // No browser: fills the room, beside Binh.
+    lia: {
+      kind: 'light',
+      place: 'There',
+      lastMile: [{ name: 'line', both: { delayMs: 5 } }],
+      sends: { video: { width: 160, height: 90, fps: 10, simulcast: false }, audio: true },
+    },
   },
   paths: [
     { between: ['anna', 'aa'], over: [] },
     { between: ['binh', 'aa'], over: [] },
     { between: ['binh', 'bb'], over: [] },
+    { between: ['lia', 'aa'], over: [] },
+    { between: ['lia', 'bb'], over: [] },
     {
       between: ['aa', 'bb'],
       over: [{ name: 'sea', forward: { delayMs: 10 }, backward: { delayMs: 10 + LONGER_MS } }],
@@ -42,7 +51,7 @@ const scenario = Scenario.parse({
   ],
   service: 'aa',
   sends: { video: { width: 320, height: 180, fps: 10 }, audio: true },
-  arms: [{ name: 'relay', title: 'Over a relay', at: { anna: 'aa', binh: 'bb' } }],
+  arms: [{ name: 'relay', title: 'Over a relay', at: { anna: 'aa', binh: 'bb', lia: 'bb' } }],
   warmUpS: 3,
   lengthS: 8,
 });
@@ -102,7 +111,13 @@ describe('one run of an experiment', () => {
   it('sends media and relays over the emulated links, in both directions', () => {
     expect(bypassedLinks(run)).toEqual([]);
     const last = run.of('links').at(-1);
-    for (const link of ['aa~bb/sea/forward', 'aa~bb/sea/backward', 'anna/line/forward', 'binh/line/backward']) {
+    for (const link of [
+      'aa~bb/sea/forward',
+      'aa~bb/sea/backward',
+      'lia/line/forward',
+      'anna/line/forward',
+      'binh/line/backward',
+    ]) {
       expect(last?.links[link]?.offered, link).toBeGreaterThan(100);
     }
   });
@@ -127,7 +142,7 @@ describe('one run of an experiment', () => {
         ?.reports.flatMap(({ type, kind, sender }) =>
           type === 'inbound-rtp' && kind === 'video' && sender !== undefined ? [sender] : [],
         );
-      expect(senders).toEqual([client === 'anna' ? 'binh' : 'anna']);
+      expect(senders?.sort()).toEqual([client === 'anna' ? 'binh' : 'anna', 'lia']);
       expect(run.of('node-stats').some((line) => line.client === client && line.relays.length > 0)).toBe(true);
       expect(run.of('clock').some((line) => line.client === client)).toBe(true);
       const frames = stats
@@ -146,6 +161,35 @@ describe('one run of an experiment', () => {
     }
     const names = new Set(run.of('machine').flatMap(({ processes }) => processes.map(({ name }) => name)));
     expect([...names]).toEqual(expect.arrayContaining(['chromium', 'aa', 'bb', 'session-api', 'lab', 'redis']));
+  });
+
+  it('counts what a light peer gets, and what is got of it; only pages time pictures and sound', () => {
+    const streams = figuresOf(run)?.streams ?? [];
+    const between = (sender: string, receiver: string) =>
+      streams.find((one) => one.sender === sender && one.receiver === receiver);
+    for (const [sender, receiver] of [
+      ['anna', 'lia'],
+      ['lia', 'anna'],
+    ] as const) {
+      const figures = between(sender, receiver);
+      expect(figures, `${sender} to ${receiver}`).toMatchObject({
+        timed: false,
+        glassToGlass: null,
+        audioLatency: null,
+        framesPerSecond: null,
+        audioLoss: 0,
+        lossBeforeRepair: 0,
+      });
+      expect(figures?.videoBps).toBeGreaterThan(20_000);
+      expect(figures?.audioBps).toBeGreaterThan(10_000);
+      expect(figures?.jitterMs).not.toBeNull();
+      // By RTCP: both last miles and the sea, there and back.
+      expect(figures?.pathRttMs).toBeGreaterThan(LONGER_MS);
+    }
+    expect(between('anna', 'binh')?.timed).toBe(true);
+    expect(run.of('frames').some(({ sender }) => sender === 'lia')).toBe(false);
+    expect(run.of('mark').some(({ client, what }) => client === 'lia' && what === 'receiving')).toBe(true);
+    expect(run.end?.crossChecks.filter(({ agrees }) => !agrees)).toEqual([]);
   });
 
   it('compares pictures with what was sent', () => {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { isMeridianError } from '@meridian/protocol';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parseScenario, planArm, readScenario, SCENARIOS_DIR } from '../../src/experiment/index.ts';
+import { isTimed, pagesOf } from '../../src/experiment/scenario/schema.ts';
 import { type Profile, readProfiles } from '../../src/wan/profiles.ts';
 
 let profiles: Map<string, Profile>;
@@ -128,6 +129,80 @@ describe('the plan of an arm', () => {
       /there is no profile "no-such-line"; there are: .*home-fibre/,
     );
     expect(() => planArm(scenario, 'nobody', profiles)).toThrow(/no arm "nobody"; there are: relay, worse/);
+  });
+});
+
+describe('a light peer', () => {
+  const binh = '  binh: { place: There }';
+  const withLight = (rest: string) =>
+    lines
+      .replace(binh, `${binh}\n  chi: { place: There, kind: light${rest} }`)
+      .replace(
+        '  - { between: [aa, bb]',
+        '  - { between: [chi, aa], over: [] }\n  - { between: [chi, bb], over: [] }\n$&',
+      )
+      .replaceAll('binh: bb }', 'binh: bb, chi: bb }');
+  const own = ', sends: { video: { width: 320, height: 180, fps: 10, simulcast: false } }';
+  const refusal = (text: string) => {
+    try {
+      parseScenario(text, 'small.yaml');
+    } catch (error) {
+      if (isMeridianError(error, 'config-invalid')) return error;
+      throw error;
+    }
+    throw new Error('it was not refused');
+  };
+
+  it('is a client like the others, who are pages, with the same ways', () => {
+    const scenario = parseScenario(withLight(own), 'small.yaml');
+    expect(Object.values(scenario.clients).map(({ kind }) => kind)).toEqual(['page', 'page', 'light']);
+    expect(pagesOf(scenario)).toEqual(['anna', 'binh']);
+    expect([
+      isTimed(scenario, 'anna', 'binh'),
+      isTimed(scenario, 'anna', 'chi'),
+      isTimed(scenario, 'chi', 'anna'),
+    ]).toEqual([true, false, false]);
+    const { routes } = planArm(scenario, 'relay', profiles);
+    expect(routes.filter(({ from }) => from === 'chi').map(({ kind }) => kind)).toEqual([
+      'media',
+      'signalling',
+      'service',
+    ]);
+  });
+
+  it.each([
+    [
+      'light-simulcast',
+      'several layers, which it inherits',
+      withLight(''),
+      /line 10, clients\.chi: .*"simulcast: false".*sends" of its own/,
+    ],
+    [
+      'light-codec',
+      'another codec',
+      withLight(own.replace('simulcast', 'codec: vp9, simulcast')),
+      /line 10, clients\.chi\.sends\.video: a light peer sends vp8, not vp9/,
+    ],
+    [
+      'light-measured',
+      'that something is measured at it',
+      lines.replace(binh, `  binh: { place: There, kind: light${own} }`),
+      /line 7, clients: .*at least two clients must be pages/,
+    ],
+    [
+      'light-unmeasured',
+      'that only what it sends is measured',
+      withLight(own).replace(
+        'sends: { video: { width: 320, height: 180, fps: 10 } }',
+        'sends: { video: null, audio: false }',
+      ),
+      /clients: no page sends anything/,
+    ],
+  ])('is refused with %s when the scenario asks for %s', (code, _what, text, complaint) => {
+    const { message, details } = refusal(text);
+    expect(message).toMatch(complaint);
+    expect(message).toContain(`[${code}]`);
+    expect(details).toMatchObject({ codes: [code] });
   });
 });
 

@@ -2,8 +2,9 @@ import { isVp8KeyFrame, rtpPayload, rtpSequence } from '@meridian/harness/webrtc
 import { describe, expect, test } from 'vitest';
 import { type MediaFrame, RTP_OVERHEAD_BYTES, vp8Payloads } from '../../src/load/media/frame.ts';
 import { GeneratedAudio, GeneratedVideo } from '../../src/load/media/generated.ts';
-import { Reception } from '../../src/load/media/reception.ts';
+import { Jitter, Reception } from '../../src/load/media/reception.ts';
 import { opusTicks, parseIvf, parseOggOpus, RecordedSource } from '../../src/load/media/recorded.ts';
+import { roundTripIn } from '../../src/load/media/rtcp.ts';
 import { CAPTURE_TIME_ID, captureTimeOf, RtpWriter } from '../../src/load/media/rtp.ts';
 
 const SETTINGS = { kbps: 500, fps: 25, packetBytes: 1_200, keyFrameEveryS: 4 };
@@ -101,8 +102,57 @@ describe('what has come of a stream', () => {
     expect(after(0, 65_535, 1)).toEqual({ expected: 3, received: 3 });
   });
 
+  test('headers are told apart from what they carry', () => {
+    const reception = new Reception();
+    reception.packet(1, 100, 20);
+    reception.packet(2, 50, 12);
+    expect(reception).toMatchObject({ bytes: 150, headerBytes: 32 });
+  });
+
+  test('jitter is none for packets that come as they were sent, over the wrap of the timestamps too', () => {
+    const jitter = new Jitter(90_000);
+    for (const [index, timestamp] of [0xffff_f000, 0xffff_f000 + 3_600, 0xffff_f000 + 7_200].entries()) {
+      jitter.packet(timestamp >>> 0, 1_000 + 40 * index);
+    }
+    expect(jitter.ms).toBeCloseTo(0, 6);
+  });
+
+  test('jitter nears the mean distance between one way and the next', () => {
+    const jitter = new Jitter(48_000);
+    for (let index = 0; index < 200; index += 1) jitter.packet(960 * index, 20 * index + (index % 2) * 8);
+    expect(jitter.ms).toBeCloseTo(8, 1);
+  });
+
   test('nothing is expected before the first', () => {
     expect(after()).toEqual({ expected: 0, received: 0 });
+  });
+});
+
+describe('a receiver report', () => {
+  const SSRC = 7;
+  const SENT_MS = Date.UTC(2030, 0, 2, 3, 4, 5);
+
+  /** Sender report's time as the receiver repeats it, and how long it held it. */
+  function reportOf(ssrc: number, heldMs: number, answered = true): Buffer {
+    const sent = writer().senderReport(0, SENT_MS);
+    const report = Buffer.alloc(32);
+    report.writeUInt32BE(0x81c9_0007, 0);
+    report.writeUInt32BE(ssrc, 8);
+    report.writeUInt32BE(answered ? sent.readUInt32BE(10) : 0, 24);
+    report.writeUInt32BE(Math.round((heldMs * 65_536) / 1_000), 28);
+    return report;
+  }
+
+  test('tells the round trip, without the time the receiver held it; among others in one packet too', () => {
+    const pli = Buffer.from([0x81, 0xce, 0, 2, 0, 0, 0, 1, 0, 0, 0, SSRC]);
+    const compound = Buffer.concat([pli, reportOf(9, 10), reportOf(SSRC, 500)]);
+    expect(roundTripIn(compound, SSRC, SENT_MS + 680)).toBeCloseTo(180, 0);
+  });
+
+  test('tells nothing before a sender report was there, of another stream, or cut short', () => {
+    expect(roundTripIn(reportOf(SSRC, 0, false), SSRC, SENT_MS + 10)).toBeUndefined();
+    expect(roundTripIn(reportOf(9, 0), SSRC, SENT_MS + 10)).toBeUndefined();
+    expect(roundTripIn(reportOf(SSRC, 0).subarray(0, 20), SSRC, SENT_MS + 10)).toBeUndefined();
   });
 });
 

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { evaluate } from '../../src/analysis/experiment.ts';
 import { figuresOf } from '../../src/analysis/figures.ts';
 import { freezesOf } from '../../src/analysis/freezes.ts';
+import { METRICS, overPairs } from '../../src/analysis/metrics.ts';
 import type { RecordLine } from '../../src/experiment/record/schema.ts';
 import { layOut } from '../../src/report/layout.ts';
 import { pathLabel, pathSettings } from '../../src/report/topology.ts';
@@ -76,6 +77,19 @@ describe('the figures of a run', () => {
     expect(figures?.pathRttMs).toBeCloseTo(100 + 40 + 100);
     const [near] = figuresOf(syntheticRun({ arm: 'far-node', block: 0, latencyMs: 290 }));
     expect(near?.pathRttMs).toBeCloseTo(200);
+  });
+});
+
+describe('light peers', () => {
+  test('have directions of their own, which the means over a call leave out', () => {
+    const [pair] = figuresOf(syntheticRun({ arm: 'relay', block: 0, latencyMs: 230, videoBps: 500_000 }));
+    if (pair === undefined) throw new Error('no pair');
+    const rate = METRICS.find(({ name }) => name === 'video-rate');
+    if (rate === undefined) throw new Error('no such figure');
+    const light = { ...pair, timed: false, videoBps: 100_000 };
+    expect(pair.timed).toBe(true);
+    expect(overPairs(rate, [pair, light])).toBeCloseTo(0.5, 2);
+    expect(overPairs(rate, [light])).toBeNull();
   });
 });
 

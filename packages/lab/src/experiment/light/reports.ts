@@ -13,8 +13,8 @@ export function inboundReport({ producerId, kind, reception, jitter }: Stream, s
     direction: 'down',
     packetsReceived: reception.received,
     packetsLost: reception.expected - reception.received,
-    // Whole packets: what is header and what payload is not told apart.
-    bytesReceived: reception.bytes,
+    bytesReceived: reception.bytes - reception.headerBytes,
+    headerBytesReceived: reception.headerBytes,
     jitter: jitter.ms / 1_000,
   };
 }

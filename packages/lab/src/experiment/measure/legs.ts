@@ -81,7 +81,8 @@ export function networkLegs(
     // The node times what a sender that speaks RTCP XR sends; light peers time it themselves, by receiver reports.
     clientUp: half(of(sender).map(({ up }) => up.rttMs)) ?? half(ownRoundTrips(run, sender, window)),
     relay,
-    clientDown: half(of(receiver).map(({ down }) => down.rttMs)),
+    // Their receiver reports answer no sender report, so the node cannot time this leg: it is the same round trip.
+    clientDown: half(of(receiver).map(({ down }) => down.rttMs)) ?? half(ownRoundTrips(run, receiver, window)),
   };
 }
 

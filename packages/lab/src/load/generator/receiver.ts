@@ -1,4 +1,10 @@
-import { type MediaSection, openReceivingPeer, type ReceivingPeer, rtpSequence } from '@meridian/harness/webrtc';
+import {
+  type MediaSection,
+  openReceivingPeer,
+  type ReceivingPeer,
+  rtpPayload,
+  rtpSequence,
+} from '@meridian/harness/webrtc';
 import type { ConsumerOptions, ProducerId, ReplyData, SessionId } from '@meridian/protocol';
 import type { LightConnection } from '../../light/light-connection.ts';
 import type { LogHistogram } from '../measure/log-histogram.ts';
@@ -142,7 +148,7 @@ export class Receiver {
     this.#streams.set(consumerId, { producerId, sessionId, kind, reception, jitter });
     this.#peer?.onRtp(mid, (packet) => {
       if (packet.length < 12 || packet.readUInt32BE(8) !== ssrc) return;
-      reception.packet(rtpSequence(packet), packet.length);
+      reception.packet(rtpSequence(packet), packet.length, packet.length - rtpPayload(packet).length);
       jitter.packet(packet.readUInt32BE(4), nowMs());
       const sentMs = extension === undefined ? undefined : captureTimeOf(packet, extension);
       if (sentMs !== undefined) latency.add(nowMs() - sentMs);

@@ -5,9 +5,12 @@ export class Reception {
   #highest = 0;
   #received = 0;
   #bytes = 0;
+  #headerBytes = 0;
 
-  packet(sequence: number, bytes: number): void {
+  /** @param bytes of the whole packet, of which `headerBytes` are RTP's header with its extensions */
+  packet(sequence: number, bytes: number, headerBytes = 0): void {
     this.#bytes += bytes;
+    this.#headerBytes += headerBytes;
     this.#received += 1;
     if (this.#first === undefined) {
       this.#first = sequence;
@@ -26,6 +29,10 @@ export class Reception {
 
   get bytes(): number {
     return this.#bytes;
+  }
+
+  get headerBytes(): number {
+    return this.#headerBytes;
   }
 
   /** Packets between the first and the highest number that came, both included. */
