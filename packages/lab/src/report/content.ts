@@ -118,6 +118,19 @@ export function settlingNotes(evaluation: Evaluation): string[] {
   });
 }
 
+/** Planned changes of links that a run was too short for: what it shows is then not what the scenario is about. */
+export function unreachedNotes(evaluation: Evaluation): string[] {
+  const { lengthS } = evaluation.scenario;
+  return armsOf(evaluation).flatMap(({ title, runs }) => {
+    const links = Object.values(runs[0]?.header.links ?? {});
+    const lateS = links.flatMap(({ schedule }) => schedule.flatMap(({ atS }) => (atS >= lengthS ? atS : [])));
+    if (lateS.length === 0) return [];
+    return [
+      `${title}: links change by plan at ${[...new Set(lateS)].sort((a, b) => a - b).join(', ')} s, after the ${lengthS} s that were measured, so nothing here shows it. Measure longer (--length).`,
+    ];
+  });
+}
+
 const TOPOLOGY_NOTE =
   'Dashed: WebRTC between a client and its node. Solid: the relay between two nodes. Delay, its deviation (jitter) and loss are of one way; ' +
   'a / b: there / back, from left to right first.';

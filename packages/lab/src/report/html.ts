@@ -13,6 +13,7 @@ import {
   refusals,
   settlingNotes,
   topologyNote,
+  unreachedNotes,
 } from './content.ts';
 import { type DirectionTable, directionTables, figureRows, number, thresholdSentences } from './text.ts';
 
@@ -121,6 +122,7 @@ export function htmlReport(input: ReportInput): string {
   const checks = [
     `${crossChecksMade(evaluation)} cross-checks between the figures of clients and servers, ${wrong.length} disagreements.`,
     ...wrong,
+    ...unreachedNotes(evaluation),
     ...settlingNotes(evaluation),
     ...clockNotes(evaluation),
     ...refusals(evaluation).map((one) => `Left out: ${one}`),

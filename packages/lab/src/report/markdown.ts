@@ -12,6 +12,7 @@ import {
   refusals,
   settlingNotes,
   topologyNote,
+  unreachedNotes,
 } from './content.ts';
 import { directionTables, figureRows, number, thresholdSentences } from './text.ts';
 
@@ -88,6 +89,7 @@ export function markdownReport(input: ReportInput): string {
     ...bullets([
       `${crossChecksMade(evaluation)} cross-checks between the figures of clients and servers, ${wrong.length} disagreements.`,
       ...wrong,
+      ...unreachedNotes(evaluation),
       ...settlingNotes(evaluation),
       ...clockNotes(evaluation),
       ...left.map((one) => `Left out: ${one}`),

@@ -187,7 +187,7 @@ describe('a light peer', () => {
       'light-measured',
       'that something is measured at it',
       lines.replace(binh, `  binh: { place: There, kind: light${own} }`),
-      /line 7, clients: .*at least two clients must be pages/,
+      /line 8, clients: .*at least two clients must be pages/,
     ],
     [
       'light-unmeasured',

@@ -204,12 +204,14 @@ describe('the report', () => {
         { atS: 6, change: { outage: false } },
       ],
     };
+    const late = { schedule: cut.schedule.map((one) => ({ ...one, atS: one.atS + scenario.lengthS })) };
     for (const run of experiment(5)) {
       const lines = syntheticLines(run).map((line): RecordLine => {
-        if (line.type !== 'header' || run.arm !== 'far-node') return line;
-        const [name = '', link] = Object.entries(line.links).find(([key]) => key.startsWith('anna~sgn')) ?? [];
-        if (link === undefined) throw new Error('far-node passes the direct line');
-        return { ...line, links: { ...line.links, [name]: { ...link, ...cut } } };
+        if (line.type !== 'header' || run.arm === 'relay') return line;
+        const [way, schedule] = run.arm === 'far-node' ? ['anna~sgn', cut] : ['anna~sin', late];
+        const [name = '', link] = Object.entries(line.links).find(([key]) => key.startsWith(way)) ?? [];
+        if (link === undefined) throw new Error(`${run.arm} does not pass ${way}`);
+        return { ...line, links: { ...line.links, [name]: { ...link, ...schedule } } };
       });
       await writeFile(
         join(dir, `${run.block}-${run.arm}.jsonl`),
@@ -222,9 +224,12 @@ describe('the report', () => {
       expect(part).toContain('anna → binh');
       expect(part).toContain('binh → anna');
       expect(part).toContain('picture back after an outage');
+      expect(part).toMatch(/Scenario 3[^\n]*: links change by plan at 32, 36 s, after the 30 s that were measured/);
     }
     for (const name of ['latency', 'rate', 'frozen']) {
-      expect(await readFile(join(dir, 'plots', `${name}-over-time.svg`), 'utf8')).toContain('line of far-node cut');
+      const plot = await readFile(join(dir, 'plots', `${name}-over-time.svg`), 'utf8');
+      expect(plot).toContain('line of far-node cut');
+      expect(plot).not.toContain('line of middle-node');
     }
     expect(await readFile(join(dir, 'plots', 'blocks-recovery.svg'), 'utf8')).toMatch(/^<svg/);
   });

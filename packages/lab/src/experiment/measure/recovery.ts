@@ -6,14 +6,16 @@ const HOPELESS_LOSS = 0.3;
 
 const isCut = (state: LinkState): boolean => state.outage || meanLoss(state.loss) > HOPELESS_LOSS;
 
-/** When a link of a run lets nothing through, seconds after measuring began; until the end where it does not come back. */
+/** When a link of a run lets nothing through within the measured time, seconds after it began; until its end where it does not come back. */
 export function cutsOf(run: RecordedRun): { readonly fromS: number; readonly toS: number }[] {
+  const { lengthS } = run.header.scenario;
   const cuts = new Map<string, { fromS: number; toS: number }>();
   for (const settings of Object.values(run.header.links)) {
     let state = stateOf(settings);
     let sinceS = isCut(state) ? 0 : undefined;
-    const end = (toS: number) => {
-      if (sinceS !== undefined) cuts.set(`${sinceS} ${toS}`, { fromS: sinceS, toS });
+    const end = (endS: number) => {
+      const toS = Math.min(endS, lengthS);
+      if (sinceS !== undefined && sinceS < toS) cuts.set(`${sinceS} ${toS}`, { fromS: sinceS, toS });
       sinceS = undefined;
     };
     for (const { atS, change } of settings.schedule) {
@@ -21,7 +23,7 @@ export function cutsOf(run: RecordedRun): { readonly fromS: number; readonly toS
       if (!isCut(state)) end(atS);
       else sinceS ??= atS;
     }
-    end(run.header.scenario.lengthS);
+    end(lengthS);
   }
   return [...cuts.values()].sort((a, b) => a.fromS - b.fromS);
 }
