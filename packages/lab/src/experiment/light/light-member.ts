@@ -43,7 +43,7 @@ export class LightMember implements LabClient {
   readonly #participant: Participant;
   readonly #timers: ReturnType<typeof setInterval>[] = [];
   #news: PageNews = noNews();
-  #failure: MeridianError | undefined;
+  #failure: Error | undefined;
   #frames = 0;
   #receiving = false;
   #reading: Promise<void> | undefined;
@@ -97,7 +97,7 @@ export class LightMember implements LabClient {
     });
   }
 
-  /** @throws MeridianError with what went wrong */
+  /** @throws Error with the step that failed, the code and what was said */
   async start(): Promise<void> {
     const { nowMs } = this.#surroundings;
     this.#mark('joining');
@@ -165,9 +165,7 @@ export class LightMember implements LabClient {
         );
         return;
       case 'failed':
-        this.#failure ??= MeridianError.from(
-          new Error(`${this.name}, ${report.step}: ${report.code}: ${report.message}`),
-        );
+        this.#failure ??= new Error(`${this.name}, ${report.step}: ${report.code}: ${report.message}`);
         this.#trouble('trouble', `${report.step}: ${report.code}: ${report.message}`);
         return;
       case 'lost':
