@@ -22,6 +22,8 @@ export interface IncomingMediaOptions {
   readonly isSuperseded: (track: RemoteTrack) => boolean;
   /** Some node that we are attached to knows a producer that takes the place of this one, which is about to go. */
   readonly isReplaced: (track: RemoteTrack) => boolean;
+  /** It comes over a node that we are about to leave: the same comes, or is going to come, over the one that we move to. */
+  readonly isLeft: (track: RemoteTrack) => boolean;
 }
 
 /** What is shown of one person's source, and what is going to take its place. */
@@ -164,10 +166,11 @@ export class IncomingMedia {
     return tracks.findLast((track) => !this.#options.isReplaced(track)) ?? tracks.at(-1);
   }
 
-  /** A track that was waited for is of use. One that is about to go does not take the place of its own successor. */
+  /** A track that was waited for is of use. One that is about to go does not take the place of one that stays. */
   #arrived(key: SlotKey, slot: Slot, remote: RemoteTrack): void {
-    const { isReplaced } = this.#options;
-    if (slot.over || !isReplaced(remote) || isReplaced(slot.shown)) {
+    const { isLeft, isReplaced } = this.#options;
+    const goes = [isReplaced, isLeft].some((isGoing) => isGoing(remote) && !isGoing(slot.shown));
+    if (slot.over || !goes) {
       this.#swap(key, slot, remote);
       return;
     }

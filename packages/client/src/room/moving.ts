@@ -60,6 +60,12 @@ export class Moving {
     return [this.#move?.next, this.#retirement?.attachment].filter((one) => one !== undefined);
   }
 
+  /** Where we come from, once there is somewhere to go. */
+  get leaving(): Attachment | undefined {
+    if (this.#retirement !== undefined) return this.#retirement.attachment;
+    return this.#move?.next === undefined ? undefined : this.#options.current();
+  }
+
   /** Resolves when another node counts; joins a move that is under way. @throws why the last attempt failed */
   start(from: Attachment, deadlineMs: number): Promise<void> {
     if (this.#moving !== undefined) return this.#moving;
@@ -175,6 +181,7 @@ export class Moving {
     const retirement = new Retirement({
       attachment: old,
       runtime,
+      isReliedOn: () => host.relyOn(old.receiver.tracks),
       onDataCut: () => this.#data.cut(),
       onOver: () => {
         if (this.#retirement !== retirement) return;

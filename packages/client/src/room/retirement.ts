@@ -7,6 +7,12 @@ import type { Attachment } from './attachment.ts';
  */
 const LINGER_MS = 4_000;
 const SILENT_LINGER_MS = 6_000;
+/**
+ * ... and for so long more where something is shown that nothing has taken the place of yet: somebody who began to send, or
+ * moved as well, shortly after us. Milliseconds.
+ */
+const RELIED_ON_MS = 4_000;
+const LOOK_EVERY_MS = 100;
 /** For data that is on its way over the old node. Milliseconds. */
 const DATA_SETTLES_MS = 300;
 const DATA_LOOKS = 10;
@@ -15,6 +21,7 @@ const DATA_LOOKS = 10;
 export class Retirement {
   readonly attachment: Attachment;
   readonly #runtime: Pick<Runtime, 'after'>;
+  readonly #isReliedOn: () => boolean;
   readonly #onDataCut: () => void;
   readonly #onOver: () => void;
   readonly #stop = new AbortController();
@@ -25,12 +32,15 @@ export class Retirement {
   constructor(options: {
     attachment: Attachment;
     runtime: Pick<Runtime, 'after'>;
+    /** Is anything shown that comes over the old node? */
+    isReliedOn: () => boolean;
     /** Data is sent and heard over the new node alone from now on. */
     onDataCut: () => void;
     onOver: () => void;
   }) {
     this.attachment = options.attachment;
     this.#runtime = options.runtime;
+    this.#isReliedOn = options.isReliedOn;
     this.#onDataCut = options.onDataCut;
     this.#onOver = options.onOver;
   }
@@ -51,6 +61,8 @@ export class Retirement {
     try {
       await pause(this.#runtime, isSilent ? SILENT_LINGER_MS : LINGER_MS, signal);
       if (!isSilent) {
+        await this.#untilReplaced(signal);
+        // Takes longer than a player needs to change over to what has just taken the place of something.
         await this.#handDataOver(signal);
         await this.attachment.leave();
       }
@@ -74,6 +86,12 @@ export class Retirement {
     const gone = this.attachment.leave();
     this.end();
     await gone;
+  }
+
+  async #untilReplaced(signal: AbortSignal): Promise<void> {
+    for (let waitedMs = 0; waitedMs < RELIED_ON_MS && this.#isReliedOn(); waitedMs += LOOK_EVERY_MS) {
+      await pause(this.#runtime, LOOK_EVERY_MS, signal);
+    }
   }
 
   async #handDataOver(signal: AbortSignal): Promise<void> {

@@ -92,6 +92,7 @@ export class Room extends Emitter<RoomEvents> {
         return producer !== undefined && producer.producerId !== producerId;
       },
       isReplaced: ({ producerId }) => this.#upkeep.rosters.some((roster) => roster.isReplaced(producerId)),
+      isLeft: (track) => this.#upkeep.leaving?.receiver.tracks.includes(track) === true,
     });
     this.#publications = new Publications(
       {

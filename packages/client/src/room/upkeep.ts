@@ -134,6 +134,11 @@ export class Upkeep {
     return state.name === 'connected' || state.name === 'suspended' ? state.attachment : undefined;
   }
 
+  /** During a move and for a moment after it: where we come from. */
+  get leaving(): Attachment | undefined {
+    return this.#moving.leaving;
+  }
+
   /** All that is received over now: more than one during a move. */
   get receiving(): readonly Attachment[] {
     return [this.current, ...this.#moving.beside].filter((one) => one !== undefined);

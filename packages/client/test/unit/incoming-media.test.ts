@@ -13,6 +13,7 @@ class Stage {
   readonly told: string[] = [];
   readonly quiet = new Set<RemoteTrack>();
   readonly replaced = new Set<string>();
+  readonly left = new Set<RemoteTrack>();
   superseded = false;
   readonly #flows = new Map<RemoteTrack, (flow: Flow) => void>();
   readonly incoming = new IncomingMedia({
@@ -26,6 +27,7 @@ class Stage {
     isQuiet: (track) => this.quiet.has(track),
     isSuperseded: () => this.superseded,
     isReplaced: ({ producerId }) => this.replaced.has(producerId),
+    isLeft: (track) => this.left.has(track),
   });
 
   remote(producerId: string): RemoteTrack {
@@ -100,6 +102,33 @@ describe('a track that takes the place of another one', () => {
     stage.flow(stage.add(stage.remote('p2')), 'begun');
     await settle();
     expect(stage.told).toEqual(['+p1']);
+  });
+
+  it('is not shown over the node that we leave where something comes over the one we move to', () => {
+    const stage = new Stage();
+    const before = stage.add(stage.remote('p1'));
+    // They move a moment after us: their new camera comes over both nodes, over the old one first.
+    const overOldNode = stage.add(stage.remote('p2'));
+    stage.left.add(overOldNode);
+    stage.replaced.add('p1');
+    const overNewNode = stage.add(stage.remote('p2'));
+    stage.flow(overOldNode, 'begun', 'steady');
+    expect(stage.incoming.trackOf(before.sessionId, 'camera')).toBe(before);
+    stage.flow(overNewNode, 'begun', 'steady');
+    stage.incoming.drop(overOldNode);
+    stage.incoming.drop(before);
+    expect(stage.incoming.trackOf(before.sessionId, 'camera')).toBe(overNewNode);
+    expect(stage.told).toEqual(['+p1', 'p1>p2']);
+  });
+
+  it('is shown over the node that we leave where nothing else is left', () => {
+    const stage = new Stage();
+    const before = stage.add(stage.remote('p1'));
+    const overOldNode = stage.add(stage.remote('p2'));
+    stage.left.add(overOldNode);
+    stage.flow(overOldNode, 'begun', 'steady');
+    stage.incoming.drop(before);
+    expect(stage.incoming.trackOf(before.sessionId, 'camera')).toBe(overOldNode);
   });
 
   it('is shown at once when the old one goes after its first picture', () => {

@@ -101,8 +101,28 @@ describe('a node that asks for a move', () => {
     expect(room.whereabouts.nodeId).toBe('ams-1');
     await stage.runtime.advance(200);
     expect(room.whereabouts.nodeId).toBe('sin-1');
-    // What the old node still brings is seen until it is left.
+    // What the old node still brings is seen until it is left, which is later than usual.
     expect(room.tracks.size).toBe(1);
+    await stage.runtime.advance(7_000);
+    expect(old.of('leave')).toEqual([]);
+    await stage.runtime.advance(3_000);
+    expect(old.of('leave')).toHaveLength(1);
+  });
+
+  it('is left only when the last thing that is shown over it has come over the new one', async () => {
+    const before = room.trackOf(stage.theirId('s-other'), 'camera');
+    ask();
+    await stage.runtime.advance(0);
+    media.setState('connected');
+    await stage.runtime.advance(11_000);
+    expect(room.trackOf(stage.theirId('s-other'), 'camera')).toBe(before);
+    expect(old.of('leave')).toEqual([]);
+    for (const track of media.received) media.flow(track);
+    await stage.runtime.advance(700);
+    expect(room.trackOf(stage.theirId('s-other'), 'camera')).not.toBe(before);
+    expect(before?.track.readyState).toBe('live');
+    await stage.runtime.advance(1_000);
+    expect(old.of('leave')).toHaveLength(1);
   });
 
   it('is not left for itself: the service has no other one yet', async () => {

@@ -159,11 +159,13 @@ export function metricOf(text: string, name: string): number {
 
 /**
  * Waits until nothing disagrees any more, for two seconds on end.
+ * @param everyMs a look costs this machine a good tenth of a second of work: rarer ones are for measurements that it would disturb
  * @returns how long it took to the beginning of that, and what still disagrees when the time is over
  */
 export async function untilAgreed(
   look: () => Promise<string[]>,
   withinMs: number,
+  everyMs = 100,
 ): Promise<{ afterMs: number; problems: string[] }> {
   const startedMs = nowMs();
   let agreedMs: number | undefined;
@@ -174,6 +176,6 @@ export async function untilAgreed(
     else agreedMs ??= lookedMs;
     if (agreedMs !== undefined && nowMs() - agreedMs >= LASTING_MS) return { afterMs: agreedMs - startedMs, problems };
     if (agreedMs === undefined && nowMs() - startedMs > withinMs) return { afterMs: nowMs() - startedMs, problems };
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await new Promise((resolve) => setTimeout(resolve, everyMs));
   }
 }

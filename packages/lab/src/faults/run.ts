@@ -44,6 +44,8 @@ export interface RunResult {
 const BEFORE_MS = 2_000;
 const STEADY_WITHIN_MS = 60_000;
 const AGREED_WITHIN_MS = 90_000;
+/** Between two looks where media is to go on all the time: they are work for the pages and nodes that are measured. Milliseconds. */
+const SELDOM_MS = 1_000;
 
 /** Says nothing of the fault: how often a layer is told, speakers, scores. */
 const CHATTER = new Set([
@@ -88,7 +90,11 @@ async function measured(
   const { faultMs, mendedMs, victims } = struck;
   options.say(`struck (${victims.join(', ') || 'nobody'} hit), waiting until all agrees`);
   const lookingMs = nowMs();
-  const settled = await untilAgreed(() => disagreements(call), AGREED_WITHIN_MS);
+  const settled = await untilAgreed(
+    () => disagreements(call),
+    AGREED_WITHIN_MS,
+    fault.media === 'kept' ? SELDOM_MS : undefined,
+  );
   const agreedMs = lookingMs + settled.afterMs;
   const recordings = await call.recordings();
   const directions = NAMES.flatMap((viewer) =>

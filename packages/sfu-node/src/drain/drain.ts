@@ -32,10 +32,11 @@ export interface DrainPlan {
 }
 
 /**
- * Every move is a burst of work for a new node, for who moves and for everybody who sees it: so long it takes until the others have
- * changed over to what comes from the new node. Where there are few, each move is over before the next one begins. Milliseconds.
+ * Every move is a burst of work for a new node, for who moves and for everybody who sees it: who moves sends everything twice until
+ * the others have changed over and this node is left, five to six seconds. Where there are few, each move is over before the next
+ * one begins. Milliseconds.
  */
-const APART_MS = 3_000;
+const APART_MS = 6_000;
 /** Whoever is asked last must have time to move. */
 const SPREAD_SHARE = 0.6;
 /** How often it looks whether there is somebody new to ask, and tells how far it is. Milliseconds. */
