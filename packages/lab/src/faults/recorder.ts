@@ -9,6 +9,8 @@ export const HEARING_MS = 20;
 export const Recording = z.object({
   /** By the name in the tile: when each frame came to the element that was seen there. */
   frames: z.record(z.string(), z.array(z.number())),
+  /** By the name in the tile: when another element than before came to be seen there. */
+  changes: z.record(z.string(), z.array(z.number())),
   /** By tone (hertz): spells in which it could be heard. The last one may be going on: then it ends now. */
   heard: z.record(z.string(), z.array(z.tuple([z.number(), z.number()]))),
   /** What the signalling said, and what became of its connections. */
@@ -164,16 +166,22 @@ export const recorderScript = (ownToneHz: number): string => `(() => {
     };
     element.requestVideoFrameCallback(onFrame);
   };
+  const viewsSeen = () => views.filter(({ name }) => name !== undefined).sort((a, b) => a.fromMs - b.fromMs);
   // The newer element of a tile lies on the older one.
   const framesSeen = () => {
     const frames = {};
-    const shown = views.filter(({ name }) => name !== undefined).sort((a, b) => a.fromMs - b.fromMs);
+    const shown = viewsSeen();
     shown.forEach(({ name, fromMs, toMs, moments }, index) => {
       const next = shown.slice(index + 1).find((one) => one.name === name);
       const untilMs = Math.min(toMs, next?.fromMs ?? Infinity);
       (frames[name] ??= []).push(fromMs, ...moments.filter((at) => at > fromMs && at <= untilMs));
     });
     return frames;
+  };
+  const changesSeen = () => {
+    const changes = {};
+    for (const { name, fromMs } of viewsSeen()) (changes[name] ??= []).push(fromMs);
+    return Object.fromEntries(Object.entries(changes).map(([name, moments]) => [name, moments.slice(1)]));
   };
   const sources = new WeakMap();
   const listen = async (element, stream) => {
@@ -218,7 +226,7 @@ export const recorderScript = (ownToneHz: number): string => `(() => {
   window.__meridianRecorder = {
     async read() {
       await counted();
-      return { frames: framesSeen(), heard, signals, now: wall(performance.now()) };
+      return { frames: framesSeen(), changes: changesSeen(), heard, signals, now: wall(performance.now()) };
     },
     async latest() {
       await counted();

@@ -12,6 +12,8 @@ export interface Direction {
   /** Somebody of the two was hit by the fault. */
   readonly hit: boolean;
   readonly video: Outage | null;
+  /** When another track came to be shown, after the fault: whether a gap was before, at or after a change. Milliseconds. */
+  readonly changesAtMs: readonly number[];
   readonly audio: Outage | null;
 }
 
@@ -104,7 +106,8 @@ async function measured(
         recording === undefined
           ? { video: null, audio: null }
           : outages(recording, of, { fromMs: faultMs - BEFORE_MS, faultMs, untilMs: recording.now });
-      return { viewer, of, hit: victims.includes(viewer) || victims.includes(of), ...measured };
+      const changesAtMs = framesOf(recording?.changes ?? {}, of).flatMap((at) => (at > faultMs ? [at - faultMs] : []));
+      return { viewer, of, hit: victims.includes(viewer) || victims.includes(of), ...measured, changesAtMs };
     }),
   );
   const checks: Check[] = [
