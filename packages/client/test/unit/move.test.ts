@@ -114,11 +114,10 @@ describe('a node that asks for a move', () => {
     ask();
     await stage.runtime.advance(0);
     media.setState('connected');
-    await stage.runtime.advance(11_000);
+    await stage.runtime.advance(9_500);
     expect(room.trackOf(stage.theirId('s-other'), 'camera')).toBe(before);
     expect(old.of('leave')).toEqual([]);
-    for (const track of media.received) media.flow(track);
-    await stage.runtime.advance(700);
+    await flowThere();
     expect(room.trackOf(stage.theirId('s-other'), 'camera')).not.toBe(before);
     expect(before?.track.readyState).toBe('live');
     await stage.runtime.advance(1_000);
