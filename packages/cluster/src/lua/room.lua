@@ -230,15 +230,16 @@ local function hand_over(current, stored)
 end
 
 -- The newest attachment is gone in a way that nobody wanted, and the one before it is still there: the participant
--- goes back to it. Its epoch rises once more, so that nothing that comes late from the lost one concerns it; the node
--- to which it returns goes on under the epoch that it knows.
-local function hand_back(current)
+-- goes back to it. Its epoch rises once more, beyond `last`, the highest of the lost one, so that nothing that comes late
+-- from there concerns it, and not to the present: a page that has attached meanwhile and is on its way into the room is
+-- newer. The node to which it returns goes on under the epoch that it knows.
+local function hand_back(current, last)
   local halves = halves_of(current)
   local half = table.remove(halves)
   local lost = { node = current.nodeId, epoch = own_epoch(current) }
   current.nodeId, current.term, current.knownAs = half.nodeId, half.term, half.epoch
   current.region = half.region or current.region
-  current.epoch = math.max(current.epoch + 1, now)
+  current.epoch = math.max(current.epoch, last) + 1
   current.connection = 'connected'
   set_halves(current, halves)
   put_participant(current)

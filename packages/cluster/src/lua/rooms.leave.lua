@@ -27,7 +27,7 @@ if not current then return { 0 } end
 
 if holds(current, epoch, from) then
   local node = current.nodeId
-  if UNWANTED[reason] and current.halves then hand_back(current) else remove(current, reason) end
+  if UNWANTED[reason] and current.halves then hand_back(current, epoch) else remove(current, reason) end
   return answer(node)
 end
 

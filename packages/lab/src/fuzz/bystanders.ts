@@ -1,21 +1,26 @@
 import { eventually } from '@meridian/harness';
 import { type Heard, heardAs } from '../light/light-connection.ts';
-import { LightPeer } from '../light/light-peer.ts';
+import { LightPeer, type LightPeerOptions } from '../light/light-peer.ts';
 import type { Tally } from './tally.ts';
 
 /** Media that stands still for so long was disturbed, milliseconds. */
 const STILL_MS = 4_000;
 const LOOK_MS = 500;
 
+export type Bystander = Pick<
+  LightPeer,
+  'sessionId' | 'publish' | 'consumers' | 'receive' | 'received' | 'receivedPackets' | 'connected' | 'lost' | 'leave'
+>;
+
 /** People in calls of their own while others send garbage: none of them may notice. */
 export class Bystanders {
-  readonly #peers: readonly LightPeer[];
+  readonly #peers: readonly Bystander[];
   readonly #tally: Tally;
   readonly #seen = new Map<string, { count: number; atMs: number }>();
   readonly #timer: NodeJS.Timeout;
   readonly #over: AbortController;
 
-  private constructor(peers: readonly LightPeer[], tally: Tally, over: AbortController) {
+  private constructor(peers: readonly Bystander[], tally: Tally, over: AbortController) {
     this.#peers = peers;
     this.#tally = tally;
     this.#over = over;
@@ -28,9 +33,11 @@ export class Bystanders {
     rooms: readonly string[];
     regions: readonly [string, string];
     tally: Tally;
+    /** How one of them gets into a room; by default as a participant with real media. */
+    join?: (options: LightPeerOptions) => Promise<Bystander>;
   }): Promise<Bystanders> {
-    const { url, rooms, regions, tally } = options;
-    const peers: LightPeer[] = [];
+    const { url, rooms, regions, tally, join = LightPeer.join } = options;
+    const peers: Bystander[] = [];
     const known = new Set<string>();
     /** Consumers for what the bystanders send, once all is set up. */
     const settled = new Set<string>();
@@ -46,7 +53,7 @@ export class Bystanders {
           if (lost !== undefined && settled.has(lost)) tally.violation(`${name} lost a stream of another bystander`);
           if (heardAs('session-ended', heard) !== undefined) tally.violation(`${name} was put out of the room`);
         };
-        const peer = await LightPeer.join({ url, room, region, name, onHeard });
+        const peer = await join({ url, room, region, name, onHeard });
         await peer.publish(['audio', 'video']);
         peers.push(peer);
         known.add(peer.sessionId);

@@ -7,6 +7,7 @@ import {
   admit,
   attach,
   audio,
+  confirm,
   handOver,
   join,
   leave,
@@ -192,6 +193,20 @@ export function handoverSuite(backend: () => Backend): void {
       expect(await leaveFrom(cluster, old, 'left')).toBe(true);
       expect(await mine()).toEqual({ nodeId: undefined, producersOn: [], nodes: [] });
     });
+
+    it.each(['before it is admitted', 'after it was admitted'])(
+      'that is given up does not refuse a page that has attached meanwhile: heard of %s',
+      async (when) => {
+        const { cluster, who, current, mine } = await move();
+        const page = await attach(cluster, who, nodeC);
+        const giveUp = () => leaveFrom(cluster, current, 'moved');
+        if (when === 'before it is admitted') expect(await giveUp()).toBe(true);
+        expect(await admit(cluster, page)).toMatchObject({ admitted: true });
+        if (when === 'after it was admitted') expect(await giveUp()).toBe(true);
+        expect(await confirm(cluster, page)).toMatchObject({ confirmed: true });
+        expect(await mine()).toMatchObject({ nodeId: nodeC, producersOn: [] });
+      },
+    );
 
     it('that does not get through leaves the participant where it is', async () => {
       const world = new World(backend());
