@@ -145,6 +145,7 @@ export class Play {
       await this.#world.quiet();
       const idleSince = performance.now();
       while (!done() && performance.now() - idleSince < IDLE_MS) await new Promise((resolve) => setTimeout(resolve, 1));
+      await this.#world.swept();
       if (!done()) this.#world.advance(100);
     }
   }
@@ -169,6 +170,7 @@ export class Play {
         if (looks > SETTLE_LOOKS) throw new Error([`after ${when}:`, ...wrong].join('\n    '));
         await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
       }
+      await this.#world.swept();
       const stepMs = passed < 2_000 ? 100 : 500;
       passed += stepMs;
       this.#world.advance(stepMs);

@@ -109,6 +109,21 @@ export class World {
     for (const node of this.nodes.values()) if (!node.dead) node.clock.advance(ms);
   }
 
+  /**
+   * Resolves when nobody holds the lock of a sweep. That of a process which was killed in the midst of one runs out in real
+   * time, and meanwhile nobody else sweeps: virtual time that went on would make two seconds minutes.
+   */
+  async swept(): Promise<void> {
+    const locks = NODE_IDS.map((nodeId) => `${KEY_PREFIX}:{l:sweep-${nodeId}}:lock`);
+    await eventually(
+      'no lock of a sweep is held',
+      async () => {
+        if ((await this.raw.send('EXISTS', ...locks)) !== 0) throw new Error('somebody sweeps');
+      },
+      { everyMs: 20, withinMs: LISTENING_WITHIN_MS },
+    );
+  }
+
   /** Resolves when every living node hears what is published: a subscription that broke takes real time to come back. */
   async listening(): Promise<void> {
     await eventually(

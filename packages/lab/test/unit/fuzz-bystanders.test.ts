@@ -27,8 +27,8 @@ class Room {
       connected: true,
       lost: undefined,
       consumers: new Map([
-        [`audio of ${sessionId}`, consumer],
-        [`video of ${sessionId}`, consumer],
+        [`audio-of-${sessionId}`, consumer],
+        [`video-of-${sessionId}`, consumer],
       ]),
       received: new Map([
         [ProducerId.parse('audio'), 1],
@@ -50,7 +50,7 @@ class Room {
       if (other === sessionId) continue;
       const data = { sessionId, epoch: 1, reason: 'left' };
       options.onHeard?.({ event: 'participant-left', data });
-      options.onHeard?.({ event: 'consumer-closed', data: { consumerId: `audio of ${other}` } });
+      options.onHeard?.({ event: 'consumer-closed', data: { consumerId: `audio-of-${other}` } });
     }
   }
 
