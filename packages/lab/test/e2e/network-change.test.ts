@@ -60,18 +60,43 @@ async function behindTranslator(room: string, name: string, region: string): Pro
 
 const states = (person: Person) => person.page.evaluate('window.__states') as Promise<string[]>;
 
+/** A call of two, watched, one of them behind a translator of addresses. */
+async function callOfTwo() {
+  const room = await stage.room();
+  const anna = await stage.join({ room, name: 'Anna', region: 'eu-west' });
+  const binh = await behindTranslator(room, 'Binh', 'ap-southeast');
+  await framesRise(anna, 'Binh', 10);
+  await framesRise(binh, 'Anna', 10);
+  const producers = await producersOf(anna, 'Binh');
+  const nodeId = (await binh.tileOf('Binh'))?.nodeId ?? '';
+  for (const person of [anna, binh]) await watchRoom(person);
+  const known = (await states(binh)).length;
+  return {
+    anna,
+    binh,
+    /** The ways of media and of signalling that Binh takes. */
+    way: ways.get(nodeId),
+    line: lines.get(nodeId),
+    /** Frames have come both ways, and Anna has seen nothing of it: the same media all the time, nobody who came or left. */
+    async goesOnUnnoticed() {
+      await framesRise(binh, 'Anna', 15);
+      await framesRise(anna, 'Binh', 15);
+      expect(await producersOf(anna, 'Binh')).toEqual(producers);
+      expect(await heard(anna, ...FLICKER)).toEqual([]);
+    },
+    /** The browser has called no connection of Binh's dead since. */
+    async expectNoneDead() {
+      const since = (await states(binh)).slice(known);
+      expect(since.filter((one) => one === 'disconnected' || one === 'failed')).toEqual([]);
+    },
+  };
+}
+
 describe('somebody whose network becomes another one', () => {
   it('is seen and sees again by an ICE restart, before the browser has noticed that the old way is dead', async () => {
-    // Given a call of two, one of them behind a translator of addresses
-    const room = await stage.room();
-    const anna = await stage.join({ room, name: 'Anna', region: 'eu-west' });
-    const binh = await behindTranslator(room, 'Binh', 'ap-southeast');
-    await framesRise(anna, 'Binh', 10);
-    await framesRise(binh, 'Anna', 10);
-    const before = { producers: await producersOf(anna, 'Binh'), transports: await openTransports(binh) };
-    const way = ways.get((await binh.tileOf('Binh'))?.nodeId ?? '');
-    for (const person of [anna, binh]) await watchRoom(person);
-    const known = (await states(binh)).length;
+    // Given a call of two
+    const { anna, binh, way, goesOnUnnoticed, expectNoneDead } = await callOfTwo();
+    const transports = await openTransports(binh);
 
     // When every way that its media takes is dead for good, and the browser says that there is a network (again)
     expect(way?.lose()).toBeGreaterThan(0);
@@ -80,53 +105,30 @@ describe('somebody whose network becomes another one', () => {
     const startedMs = performance.now();
 
     // Then media goes on over new ways, in the same transports; nobody saw anything
-    await framesRise(binh, 'Anna', 15);
-    await framesRise(anna, 'Binh', 15);
+    await goesOnUnnoticed();
     process.stdout.write(`a new network: 15 frames both ways after ${Math.round(performance.now() - startedMs)} ms\n`);
-    expect((await states(binh)).slice(known).filter((one) => one === 'disconnected' || one === 'failed')).toEqual([]);
-    expect(await producersOf(anna, 'Binh')).toEqual(before.producers);
-    expect(await openTransports(binh)).toBe(before.transports);
-    expect(await heard(anna, ...FLICKER)).toEqual([]);
+    await expectNoneDead();
+    expect(await openTransports(binh)).toBe(transports);
     expect(await heard(binh, ...FLICKER, 'reconnected')).toEqual([]);
     await showsExactly(anna, ['Anna', 'Binh']);
   });
 
   it('without a word of the browser: the WebSocket goes with it, and its resume finds the media silent', async () => {
-    const room = await stage.room();
-    const anna = await stage.join({ room, name: 'Anna', region: 'eu-west' });
-    const binh = await behindTranslator(room, 'Binh', 'ap-southeast');
-    await framesRise(anna, 'Binh', 10);
-    await framesRise(binh, 'Anna', 10);
-    const before = await producersOf(anna, 'Binh');
-    const nodeId = (await binh.tileOf('Binh'))?.nodeId ?? '';
-    for (const person of [anna, binh]) await watchRoom(person);
-    const known = (await states(binh)).length;
+    const { binh, way, line, goesOnUnnoticed, expectNoneDead } = await callOfTwo();
 
-    expect(ways.get(nodeId)?.lose()).toBeGreaterThan(0);
-    expect(lines.get(nodeId)?.cut()).toBeGreaterThan(0);
+    expect(way?.lose()).toBeGreaterThan(0);
+    expect(line?.cut()).toBeGreaterThan(0);
 
-    await framesRise(binh, 'Anna', 15);
-    await framesRise(anna, 'Binh', 15);
+    await goesOnUnnoticed();
     expect(await heard(binh, 'resumed')).toHaveLength(1);
-    expect((await states(binh)).slice(known).filter((one) => one === 'disconnected' || one === 'failed')).toEqual([]);
-    expect(await producersOf(anna, 'Binh')).toEqual(before);
-    expect(await heard(anna, ...FLICKER)).toEqual([]);
+    await expectNoneDead();
   });
 
   it('without a word of anybody has media again, too: the browser notices the silence', async () => {
-    const room = await stage.room();
-    const anna = await stage.join({ room, name: 'Anna', region: 'eu-west' });
-    const binh = await behindTranslator(room, 'Binh', 'ap-southeast');
-    await framesRise(anna, 'Binh', 10);
-    await framesRise(binh, 'Anna', 10);
-    const before = await producersOf(anna, 'Binh');
-    for (const person of [anna, binh]) await watchRoom(person);
+    const { way, goesOnUnnoticed } = await callOfTwo();
 
-    expect(ways.get((await binh.tileOf('Binh'))?.nodeId ?? '')?.lose()).toBeGreaterThan(0);
+    expect(way?.lose()).toBeGreaterThan(0);
 
-    await framesRise(binh, 'Anna', 15);
-    await framesRise(anna, 'Binh', 15);
-    expect(await producersOf(anna, 'Binh')).toEqual(before);
-    expect(await heard(anna, ...FLICKER)).toEqual([]);
+    await goesOnUnnoticed();
   });
 });

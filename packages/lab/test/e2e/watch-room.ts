@@ -8,25 +8,6 @@ export interface Heard {
   readonly what: string;
 }
 
-const EVENTS = [
-  'participant-joined',
-  'participant-left',
-  'producer-opened',
-  'producer-closed',
-  'producer-replaced',
-  'track-added',
-  'track-removed',
-  'track-replaced',
-  'reconnecting',
-  'reconnected',
-  'resumed',
-  'moved',
-  'trouble',
-  'ended',
-  'chat',
-] as const;
-export type Watched = (typeof EVENTS)[number];
-
 /** What nobody may see of somebody whose connection or network was lost for a moment. */
 export const FLICKER = [
   'participant-joined',
@@ -38,6 +19,9 @@ export const FLICKER = [
   'track-removed',
   'track-replaced',
 ] as const;
+
+const EVENTS = [...FLICKER, 'reconnecting', 'reconnected', 'resumed', 'moved', 'trouble', 'ended', 'chat'] as const;
+export type Watched = (typeof EVENTS)[number];
 
 /** Notes the events of the page's room from now on; a watch before this one is forgotten. */
 export async function watchRoom(person: Person): Promise<void> {

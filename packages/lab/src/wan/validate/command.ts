@@ -45,6 +45,7 @@ export async function wanValidate(args: readonly string[]): Promise<number> {
     return 0;
   }
   const profiles = await readProfiles(values.profiles);
+  console.error('first the model alone, over many seeds, then probes');
   const { rows, cpuPressure, without, priority } = await validate({
     profiles: profiles.values(),
     seed: Math.trunc(number(values.seed, 'seed', 0, 2 ** 31)),

@@ -5,6 +5,7 @@ import { quantile } from '../../analysis/quantile.ts';
 import { bindUdp } from '../drivers/loopback.ts';
 import { greatestDelayMs, type LinkState } from '../model/settings.ts';
 import { monotonicMs } from '../scheduler.ts';
+import type { Trace } from '../spec.ts';
 import type { WanEmulator } from '../start-emulator.ts';
 import { TRACE_FIELDS } from '../trace.ts';
 import { figuresOf, type Load, type Passage } from './figures.ts';
@@ -51,6 +52,10 @@ export class Prober {
 
 const pick = ({ count, packetsPerS, payloadBytes }: Load) => ({ count, packetsPerS, payloadBytes });
 
+/** Packets of a probe that come later than this after their link's greatest delay are lost, milliseconds. */
+const SETTLE_MS = 300;
+const NO_TRACE: Trace['up'] = { rows: new Float64Array(), drops: [] };
+
 /** A socket that receives probes. */
 export const openTarget = (): Promise<Socket> => bindUdp('127.0.0.1');
 
@@ -58,7 +63,7 @@ export const openTarget = (): Promise<Socket> => bindUdp('127.0.0.1');
 export async function probeNothing(prober: Prober, load: Load): Promise<{ p50Ms: number; p99Ms: number }> {
   const target = await openTarget();
   try {
-    const passages = await prober.run(load, target.address().port, target, 300);
+    const passages = await prober.run(load, target.address().port, target, SETTLE_MS);
     const delays = passages.filter((one) => !Number.isNaN(one.receivedMs)).map((one) => one.receivedMs - one.sentMs);
     return { p50Ms: quantile(delays, 0.5), p99Ms: quantile(delays, 0.99) };
   } finally {
@@ -66,41 +71,67 @@ export async function probeNothing(prober: Prober, load: Load): Promise<{ p50Ms:
   }
 }
 
-/** Probes one link of an emulator. */
-export async function probeLink(
-  emulator: WanEmulator,
-  prober: Prober,
-  probe: { link: string; state: LinkState; load: Load },
-): Promise<Live> {
-  const target = await openTarget();
-  const proxy = await emulator.openUdp({
-    target: { port: target.address().port },
-    up: [probe.link],
-    down: [],
-    trace: true,
-  });
+/** A link to be probed, of an emulator. */
+export interface Probe {
+  readonly emulator: WanEmulator;
+  readonly link: string;
+  readonly state: LinkState;
+  readonly load: Load;
+}
+
+/** What a probe of a link has noted. */
+export interface Recording {
+  readonly load: Load;
+  readonly passages: readonly Passage[];
+  readonly trace: Trace['up'];
+}
+
+/**
+ * Probes links at the same time. Nothing else is done until the last packet of all has come: this thread receives, and whatever
+ * it computed meanwhile would hold up packets and be taken for the emulator's doing.
+ */
+export async function probeLinks(prober: Prober, probes: readonly Probe[]): Promise<Recording[]> {
+  const lines = await Promise.all(
+    probes.map(async (probe) => {
+      const target = await openTarget();
+      const port = target.address().port;
+      const proxy = await probe.emulator.openUdp({ target: { port }, up: [probe.link], down: [], trace: true });
+      return { ...probe, target, proxy };
+    }),
+  );
   try {
-    const passages = await prober.run(probe.load, proxy.port, target, greatestDelayMs(probe.state) + 300);
-    const { rows, drops } = (await emulator.trace(proxy.id)).up;
-    const planned = plannedOf(rows);
-    const added = [...planned].flatMap(([index, plan]) => {
-      const passage = passages[index];
-      if (passage === undefined || Number.isNaN(passage.receivedMs)) return [];
-      return [passage.receivedMs - passage.sentMs - (plan.receivedMs - plan.sentMs)];
-    });
-    const arrived = passages.filter((passage) => !Number.isNaN(passage.receivedMs)).length;
-    const lost = drops.map(() => ({ sentMs: Number.NaN, receivedMs: Number.NaN }));
-    return {
-      figures: figuresOf(passages, probe.load),
-      plan: figuresOf([...planned.values(), ...lost], probe.load),
-      addedP50Ms: quantile(added, 0.5),
-      addedP99Ms: quantile(added, 0.99),
-      vanished: probe.load.count - arrived - drops.length,
-    };
+    const passages = await Promise.all(
+      lines.map(({ load, proxy, target, state }) =>
+        prober.run(load, proxy.port, target, greatestDelayMs(state) + SETTLE_MS),
+      ),
+    );
+    const traces = await Promise.all(lines.map(({ emulator, proxy }) => emulator.trace(proxy.id)));
+    return lines.map(({ load }, i) => ({ load, passages: passages[i] ?? [], trace: traces[i]?.up ?? NO_TRACE }));
   } finally {
-    target.close();
-    await emulator.closeOne(proxy.id);
+    for (const { target, emulator, proxy } of lines) {
+      target.close();
+      await emulator.closeOne(proxy.id);
+    }
   }
+}
+
+/** What the packets of a probe say of its link. */
+export function liveOf({ load, passages, trace: { rows, drops } }: Recording): Live {
+  const planned = plannedOf(rows);
+  const added = [...planned].flatMap(([index, plan]) => {
+    const passage = passages[index];
+    if (passage === undefined || Number.isNaN(passage.receivedMs)) return [];
+    return [passage.receivedMs - passage.sentMs - (plan.receivedMs - plan.sentMs)];
+  });
+  const arrived = passages.filter((passage) => !Number.isNaN(passage.receivedMs)).length;
+  const lost = drops.map(() => ({ sentMs: Number.NaN, receivedMs: Number.NaN }));
+  return {
+    figures: figuresOf(passages, load),
+    plan: figuresOf([...planned.values(), ...lost], load),
+    addedP50Ms: quantile(added, 0.5),
+    addedP99Ms: quantile(added, 0.99),
+    vanished: load.count - arrived - drops.length,
+  };
 }
 
 /** By sequence number: when the emulator had a packet and when it was due to leave. */

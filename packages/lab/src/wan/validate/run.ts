@@ -7,8 +7,8 @@ import { type Cell, parameterCells, profileCells } from './cells.ts';
 import { loadOfPackets } from './figures.ts';
 import { judge, type Verdict } from './judge.ts';
 import { watchCpuPressure } from './machine.ts';
-import { Prober, probeLink, probeNothing } from './probe.ts';
-import { expectation } from './simulate.ts';
+import { liveOf, type Probe, Prober, probeLinks, probeNothing, type Recording } from './probe.ts';
+import { type Expectation, expectation } from './simulate.ts';
 import { type Row, rowOf } from './table.ts';
 import { probeTcp, TCP_LINK } from './tcp-cell.ts';
 
@@ -50,8 +50,13 @@ export async function validate(options: ValidationOptions): Promise<Validation> 
   const tcp = 'TCP upload'.includes(only);
   const of = cells.length + (tcp ? 1 : 0);
   const pressure = watchCpuPressure();
-  const patience = new Patience(options.patienceS);
-  const rows = new Map<number, Row>();
+  const rows: Row[] = [];
+  const keep = (row: Row): void => {
+    rows.push(row);
+    options.onRow(row, rows.length, of);
+  };
+  // All of it before the first probe: it keeps the thread busy that receives.
+  const tasks = cells.map((cell, index) => new Task(cell, index));
   const emulator = await startEmulator({
     seed: options.seed,
     links: {
@@ -62,28 +67,25 @@ export async function validate(options: ValidationOptions): Promise<Validation> 
   });
   const prober = new Prober();
   const priority = raisePriority();
-  const measure = async (index: number): Promise<void> => {
-    const cell = cells[index];
-    if (cell === undefined) return;
-    const row = await measured(cell, index, { emulator, prober, seed: options.seed, patience });
-    rows.set(index, row);
-    options.onRow(row, rows.size, of);
-  };
+  const tools = { emulator, prober, seed: options.seed, patience: new Patience(options.patienceS) };
+  const lanes = { alone: 1, together: options.lanes };
   try {
     const without = await probeNothing(prober, loadOfPackets(1_000, 200, seconds));
-    const indexes = cells.map((_, i) => i);
-    for (const index of indexes.filter((i) => cells[i]?.alone === true)) await measure(index);
-    if (tcp) {
-      const row = await measuredTcp(emulator, seconds, patience);
-      rows.set(cells.length, row);
-      options.onRow(row, rows.size, of);
-    }
-    const waiting = indexes.filter((i) => cells[i]?.alone === false);
-    const lane = async (): Promise<void> => {
-      for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await measure(next);
-    };
-    await Promise.all(Array.from({ length: options.lanes }, lane));
-    const inOrder = [...rows].sort(([a], [b]) => a - b).map(([, row]) => row);
+    await measureAll(
+      tasks.filter(({ cell }) => cell.alone),
+      lanes.alone,
+      tools,
+      keep,
+    );
+    if (tcp) keep(await measuredTcp(emulator, seconds, tools.patience));
+    await measureAll(
+      tasks.filter(({ cell }) => !cell.alone),
+      lanes.together,
+      tools,
+      keep,
+    );
+    const order = new Map(tasks.map(({ row }, index) => [row, index]));
+    const inOrder = rows.toSorted((a, b) => (order.get(a) ?? cells.length) - (order.get(b) ?? cells.length));
     return { rows: inOrder, cpuPressure: pressure(), without, priority };
   } finally {
     await Promise.all([emulator.close(), prober.close()]);
@@ -116,29 +118,76 @@ interface Tools {
   readonly patience: Patience;
 }
 
-async function measured(cell: Cell, index: number, tools: Tools): Promise<Row> {
-  const expected = expectation(cell.settings, cell.load);
-  let best: Verdict | undefined;
-  for (let run = 1; run <= MOST_RUNS; run += 1) {
-    if (run > 1) await tools.patience.calm();
-    const verdict = judge(cell, await live(cell, index, tools), expected);
-    if (verdict.complaints.length === 0) return rowOf(verdict, run);
-    if (best === undefined || verdict.complaints.length < best.complaints.length) best = verdict;
+/** A link that is measured until it is within bounds, or often enough. */
+class Task {
+  readonly cell: Cell;
+  readonly index: number;
+  readonly #expected: Expectation;
+  #runs = 0;
+  #best: Verdict | undefined;
+  #row: Row | undefined;
+
+  constructor(cell: Cell, index: number) {
+    this.cell = cell;
+    this.index = index;
+    this.#expected = expectation(cell.settings, cell.load);
   }
-  if (best === undefined) throw new Error('a cell is measured at least once');
-  return rowOf(best, MOST_RUNS);
+
+  /** What is said of it in the end; undefined while it is to be measured. */
+  get row(): Row | undefined {
+    return this.#row;
+  }
+
+  get isFirst(): boolean {
+    return this.#runs === 0;
+  }
+
+  judge(recording: Recording): void {
+    this.#runs += 1;
+    const verdict = judge(this.cell, liveOf(recording), this.#expected);
+    if (this.#best === undefined || verdict.complaints.length < this.#best.complaints.length) this.#best = verdict;
+    if (verdict.complaints.length === 0 || this.#runs === MOST_RUNS) this.#row = rowOf(this.#best, this.#runs);
+  }
 }
 
-async function live(cell: Cell, index: number, { emulator, prober, seed }: Tools) {
-  const probe = { state: stateOf(cell.settings), load: cell.load };
-  if (!cell.scheduled) return probeLink(emulator, prober, { ...probe, link: `${index}` });
-  // A schedule starts for all links of an emulator: it gets one of its own.
-  const own = await startEmulator({ seed: seedOf(seed, cell.name), links: { line: cell.settings } });
+/** Measures so many at the same time, and judges them when the last of these has ended. */
+async function measureAll(
+  tasks: readonly Task[],
+  lanes: number,
+  tools: Tools,
+  keep: (row: Row) => void,
+): Promise<void> {
+  const waiting = [...tasks];
+  while (waiting.length > 0) {
+    const batch = waiting.splice(0, lanes);
+    if (!batch.every((task) => task.isFirst)) await tools.patience.calm();
+    const recordings = await record(batch, tools);
+    for (const [i, task] of batch.entries()) {
+      const recording = recordings[i];
+      if (recording !== undefined) task.judge(recording);
+      if (task.row === undefined) waiting.push(task);
+      else keep(task.row);
+    }
+  }
+}
+
+/** One probe of each. A schedule starts for all links of an emulator: such a link gets one of its own. */
+async function record(batch: readonly Task[], { emulator, prober, seed }: Tools): Promise<Recording[]> {
+  const own: WanEmulator[] = [];
   try {
-    await own.startSchedules();
-    return await probeLink(own, prober, { ...probe, link: 'line' });
+    const probes: Probe[] = [];
+    for (const { cell, index } of batch) {
+      const probe = { state: stateOf(cell.settings), load: cell.load, link: `${index}`, emulator };
+      if (cell.scheduled) {
+        probe.emulator = await startEmulator({ seed: seedOf(seed, cell.name), links: { [probe.link]: cell.settings } });
+        own.push(probe.emulator);
+      }
+      probes.push(probe);
+    }
+    for (const one of own) await one.startSchedules();
+    return await probeLinks(prober, probes);
   } finally {
-    await own.close();
+    for (const one of own) await one.close();
   }
 }
 
