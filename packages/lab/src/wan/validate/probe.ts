@@ -16,9 +16,14 @@ import { type SendOrder, SendReport } from './sender.ts';
 export class Prober {
   readonly #worker = new Worker(new URL('./sender.ts', import.meta.url));
   readonly #waiting = new Map<number, (sentMs: Float64Array) => void>();
+  /** One for all orders: each that waits by itself would leave listeners behind. */
+  readonly #ended: Promise<never>;
   #lastId = 0;
 
   constructor() {
+    this.#ended = once(this.#worker, 'exit').then(() => Promise.reject(new Error('the sender ended')));
+    // Nobody may be waiting.
+    this.#ended.catch(() => {});
     this.#worker.on('message', (message) => {
       const { id, sentMs } = SendReport.parse(message);
       this.#waiting.get(id)?.(sentMs);
@@ -46,7 +51,7 @@ export class Prober {
     const id = this.#lastId;
     const sent = new Promise<Float64Array>((resolve) => this.#waiting.set(id, resolve));
     this.#worker.postMessage({ id, ...order });
-    return Promise.race([sent, once(this.#worker, 'exit').then(() => Promise.reject(new Error('the sender ended')))]);
+    return Promise.race([sent, this.#ended]);
   }
 }
 
