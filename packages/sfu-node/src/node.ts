@@ -20,6 +20,7 @@ import { Presence } from './presence.ts';
 import { RelayManager } from './relay/relay-manager.ts';
 import { ChatLines } from './rooms/chat-lines.ts';
 import { NodeRooms } from './rooms/node-rooms.ts';
+import { writePaused } from './rooms/write-paused.ts';
 import { SessionEnder } from './sessions/end-session.ts';
 import { FinalWords } from './sessions/final-words.ts';
 import { Handovers } from './sessions/handovers.ts';
@@ -177,6 +178,7 @@ export function createNode(options: NodeOptions): SfuNodeCore {
           : cluster.rooms.closeDataProducer(roomId, stray.dataProducerId),
       );
     },
+    writePaused: (member, producerId) => writePaused({ chores, state: cluster.rooms }, member, producerId),
     askWhetherAlive: async () => announcement?.update({}, { now: true }),
     removeGhost: (roomId, { sessionId, epoch }) => {
       if (ender.isLeaving(roomId, sessionId, epoch)) return;

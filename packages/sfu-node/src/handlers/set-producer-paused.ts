@@ -1,4 +1,5 @@
 import { MeridianError, type ProducerId } from '@meridian/protocol';
+import { writePaused } from '../rooms/write-paused.ts';
 import type { RequestContext } from './context.ts';
 
 /** First the media, then the room's state: nobody is told of a silence that is not there yet. */
@@ -8,17 +9,10 @@ export async function setProducerPaused(
   paused: boolean,
 ): Promise<void> {
   const { participant } = session;
-  const { media, published, room, roomId } = participant;
+  const { media, published } = participant;
   if (published.producer(producerId) === undefined) throw new MeridianError('producer-not-found');
   if (paused) await media.pauseProducer(producerId);
   else await media.resumeProducer(producerId);
   published.setPaused(producerId, paused);
-  if (participant.closed) return;
-  const tellHere = () => room.tellHere({ type: 'producer-updated', producerId, paused });
-  // Also when it is done: where an earlier change was put off and never written, the state sees none now.
-  void services.chores.run(
-    `paused:${producerId}`,
-    () => services.roomState.setProducerPaused(roomId, producerId, paused),
-    { onPutOff: tellHere, onDone: tellHere },
-  );
+  if (!participant.closed) writePaused({ chores: services.chores, state: services.roomState }, participant, producerId);
 }

@@ -9,10 +9,9 @@ export const subscribeData: Handler<'subscribe-data'> = {
   async handle({ dataProducerId }, { services, session }) {
     const { participant } = session;
     requireGrant(participant.grants, 'subscribe');
-    return await withDeadline(
-      services.clock,
-      SUBSCRIBE_TIMEOUT_MS,
-      participant.dataSubscriptions.subscribe(dataProducerId),
-    );
+    const opening = participant.dataSubscriptions.subscribe(dataProducerId);
+    const opened = await withDeadline(services.clock, SUBSCRIBE_TIMEOUT_MS, opening);
+    participant.answersWith(opened);
+    return opened;
   },
 };

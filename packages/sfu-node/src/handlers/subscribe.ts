@@ -11,6 +11,9 @@ export const subscribe: Handler<'subscribe'> = {
   async handle({ producerId }, { services, session }) {
     const { participant } = session;
     requireGrant(participant.grants, 'subscribe');
-    return await withDeadline(services.clock, SUBSCRIBE_TIMEOUT_MS, participant.subscriptions.subscribe(producerId));
+    const opening = participant.subscriptions.subscribe(producerId);
+    const opened = await withDeadline(services.clock, SUBSCRIBE_TIMEOUT_MS, opening);
+    participant.answersWith(opened);
+    return opened;
   },
 };

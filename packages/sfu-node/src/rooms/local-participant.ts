@@ -24,6 +24,7 @@ import type { Logger } from '../logger.ts';
 import { dataItem, mediaItem, type RelayItem } from '../relay/relay-item.ts';
 import type { Pull } from '../relay/wants.ts';
 import { type EncodedNotification, encodeNotification } from '../signalling/outbox.ts';
+import { KnownConsumers } from './known-consumers.ts';
 import { Published } from './published.ts';
 import { Subscriptions } from './subscriptions.ts';
 import { TransportHealth } from './transport-health.ts';
@@ -76,8 +77,8 @@ export class LocalParticipant {
   readonly subscriptions: Subscriptions<ProducerId, ProducerInfo, ConsumerOptions>;
   readonly dataSubscriptions: Subscriptions<DataProducerId, DataProducerInfo, DataConsumerOptions>;
   readonly #options: LocalParticipantOptions;
-  readonly #consumers = new Map<ConsumerId, ProducerId>();
-  readonly #dataConsumers = new Map<DataConsumerId, DataProducerId>();
+  readonly #consumers = new KnownConsumers<ConsumerId, ProducerId>();
+  readonly #dataConsumers = new KnownConsumers<DataConsumerId, DataProducerId>();
   readonly #undo: Cancel[] = [];
   readonly #joinedAtMs: number;
   readonly #health: TransportHealth;
@@ -195,16 +196,24 @@ export class LocalParticipant {
 
   /** @throws MeridianError `consumer-not-found` */
   producerOf(consumerId: ConsumerId): ProducerId {
-    const producerId = this.#consumers.get(consumerId);
-    if (producerId === undefined) throw new MeridianError('consumer-not-found');
-    return producerId;
+    return this.#consumers.producerOf(consumerId);
   }
 
   /** @throws MeridianError `consumer-not-found` */
   dataProducerOf(dataConsumerId: DataConsumerId): DataProducerId {
-    const dataProducerId = this.#dataConsumers.get(dataConsumerId);
-    if (dataProducerId === undefined) throw new MeridianError('consumer-not-found');
-    return dataProducerId;
+    return this.#dataConsumers.producerOf(dataConsumerId);
+  }
+
+  /**
+   * A request is answered with this subscription: from now on the page knows of it.
+   * @throws MeridianError `closed` when it has ended meanwhile
+   */
+  answersWith(opened: Pick<ConsumerOptions, 'consumerId'> | Pick<DataConsumerOptions, 'dataConsumerId'>): void {
+    const isThere =
+      'consumerId' in opened
+        ? this.#consumers.tell(opened.consumerId)
+        : this.#dataConsumers.tell(opened.dataConsumerId);
+    if (!isThere) throw new MeridianError('closed');
   }
 
   /** Leaves the room on this node: media, subscriptions, claims on relays. Idempotent, synchronous. */
@@ -272,7 +281,7 @@ export class LocalParticipant {
         pull: (producerId, info) => pull(info.nodeId, mediaItem(producerId)),
         consume: async (producerId, { sessionId, source }) => {
           const opened = await media.consume(producerId);
-          this.#consumers.set(opened.consumerId, producerId);
+          this.#consumers.made(opened.consumerId, producerId);
           if (!this.#firstConsumerSeen) {
             this.#firstConsumerSeen = true;
             this.#options.onFirstConsumer(clock.now() - this.#joinedAtMs);
@@ -283,7 +292,9 @@ export class LocalParticipant {
           if (!media.closed) media.closeConsumer(consumerId);
           this.#consumerGone(consumerId);
         },
-        announce: (opened) => this.notify('consumer-opened', opened),
+        announce: (opened) => {
+          if (this.#consumers.tell(opened.consumerId)) this.notify('consumer-opened', opened);
+        },
       },
     });
   }
@@ -301,24 +312,26 @@ export class LocalParticipant {
         pull: (dataProducerId, info) => pull(info.nodeId, dataItem(dataProducerId)),
         consume: async (dataProducerId, { sessionId }) => {
           const opened = await media.consumeData(dataProducerId);
-          this.#dataConsumers.set(opened.dataConsumerId, dataProducerId);
+          this.#dataConsumers.made(opened.dataConsumerId, dataProducerId);
           return { ...opened, sessionId };
         },
         close: ({ dataConsumerId }) => {
           if (!media.closed) media.closeDataConsumer(dataConsumerId);
           this.#dataConsumerGone(dataConsumerId);
         },
-        announce: (opened) => this.notify('data-consumer-opened', opened),
+        announce: (opened) => {
+          if (this.#dataConsumers.tell(opened.dataConsumerId)) this.notify('data-consumer-opened', opened);
+        },
       },
     });
   }
 
   #consumerGone(consumerId: ConsumerId): void {
-    if (this.#consumers.delete(consumerId)) this.notify('consumer-closed', { consumerId });
+    if (this.#consumers.gone(consumerId)) this.notify('consumer-closed', { consumerId });
   }
 
   #dataConsumerGone(dataConsumerId: DataConsumerId): void {
-    if (this.#dataConsumers.delete(dataConsumerId)) this.notify('data-consumer-closed', { dataConsumerId });
+    if (this.#dataConsumers.gone(dataConsumerId)) this.notify('data-consumer-closed', { dataConsumerId });
   }
 
   #logFailure(what: object, error: unknown): void {

@@ -23,7 +23,7 @@ import type { Logger } from '../logger.ts';
 import type { EncodedNotification } from '../signalling/outbox.ts';
 import { Joiners } from './joiners.ts';
 import { encodeSpeakers, type LocalParticipant, type RoomView } from './local-participant.ts';
-import { isThere, type OwnPart, participantIn, type Stray, straysIn, withOwn } from './own-part.ts';
+import { isThere, type OwnPart, participantIn, pausedOtherwise, type Stray, straysIn, withOwn } from './own-part.ts';
 import { RoomMirror } from './room-mirror.ts';
 import { notificationOf } from './room-notifications.ts';
 
@@ -42,6 +42,8 @@ export interface NodeRoomHooks {
   goneMeanwhile(roomId: RoomId, member: Participant): void;
   /** The state holds something published by a member here that the member does not publish (any more). */
   removeStray(roomId: RoomId, stray: Stray): void;
+  /** The state may not know whether this producer of a member here is paused: it is told (again). */
+  writePaused(member: LocalParticipant, producerId: ProducerId): void;
   /**
    * Asks whether the cluster has taken this node for dead; it has heard `unsettle` by the time this resolves, if so.
    * @throws what Redis says
@@ -307,7 +309,7 @@ export class NodeRoom implements RoomView {
       for (const { member, self } of members) {
         if (this.#members.get(self.sessionId) !== member) hooks.goneMeanwhile(this.roomId, self);
       }
-      this.#removeStrays(own);
+      this.#putRight(own);
     }
   }
 
@@ -370,12 +372,17 @@ export class NodeRoom implements RoomView {
       const known = this.#members.has(one.sessionId) || this.#joiners.has(one.sessionId);
       if (one.nodeId === this.#options.nodeId && !known) this.#options.hooks.removeGhost(this.roomId, one);
     }
-    this.#removeStrays(snapshot);
+    this.#putRight(snapshot);
   }
 
-  /** Put back with what a member published in the moment before, and closed since: nobody else would ever close it. */
-  #removeStrays(snapshot: Pick<RoomSnapshot, 'producers' | 'dataProducers'>): void {
-    for (const stray of straysIn(snapshot, this.#own)) this.#options.hooks.removeStray(this.roomId, stray);
+  /**
+   * Put back with what a member published in the moment before, and closed, muted or unmuted since: what it did may have
+   * been written before that, and nobody else would ever do it again.
+   */
+  #putRight(snapshot: Pick<RoomSnapshot, 'producers' | 'dataProducers'>): void {
+    const { hooks } = this.#options;
+    for (const stray of straysIn(snapshot, this.#own)) hooks.removeStray(this.roomId, stray);
+    for (const { member, producerId } of pausedOtherwise(snapshot, this.#own)) hooks.writePaused(member, producerId);
   }
 
   #replace(snapshot: RoomSnapshot): void {

@@ -32,6 +32,7 @@ export interface NodeRoomsOptions {
   readonly isLeaving: (roomId: RoomId, participant: Participant) => boolean;
   readonly removeGhost: (roomId: RoomId, ghost: Participant) => void;
   readonly removeStray: NodeRoomHooks['removeStray'];
+  readonly writePaused: NodeRoomHooks['writePaused'];
   readonly goneMeanwhile: NodeRoomHooks['goneMeanwhile'];
   readonly askWhetherAlive: NodeRoomHooks['askWhetherAlive'];
 }
@@ -72,7 +73,7 @@ export class NodeRooms {
     if (known !== undefined) return known;
     const { nodeId, state, clock, random, settleMs, lingerMs } = this.#options;
     const { endLocal, movedAway, cameBack, isLeaving, removeGhost, removeStray, goneMeanwhile } = this.#options;
-    const { askWhetherAlive } = this.#options;
+    const { writePaused, askWhetherAlive } = this.#options;
     const room = new NodeRoom({
       roomId,
       nodeId,
@@ -89,6 +90,7 @@ export class NodeRooms {
         isLeaving,
         removeGhost,
         removeStray,
+        writePaused,
         goneMeanwhile,
         askWhetherAlive,
         changed: (changedRoom, change) => this.#changed(changedRoom, change),

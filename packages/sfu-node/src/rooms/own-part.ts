@@ -60,6 +60,20 @@ export function straysIn(
   return strays;
 }
 
+/** What stands in the snapshot as paused and is not, or the other way round. */
+export function pausedOtherwise(
+  { producers }: Pick<RoomSnapshot, 'producers'>,
+  { nodeId, members }: Pick<OwnPart, 'nodeId' | 'members'>,
+): { readonly member: LocalParticipant; readonly producerId: ProducerId }[] {
+  return producers.flatMap(({ producerId, sessionId, nodeId: at, paused }) => {
+    const member = at === nodeId ? members.get(sessionId) : undefined;
+    const published = member?.published.producer(producerId);
+    return member === undefined || published === undefined || published.paused === paused
+      ? []
+      : [{ member, producerId }];
+  });
+}
+
 export function participantIn(snapshot: RoomSnapshot, { self }: LocalParticipant): Participant | undefined {
   return snapshot.participants.find((one) => one.sessionId === self.sessionId);
 }

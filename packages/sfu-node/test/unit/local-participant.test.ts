@@ -1,5 +1,16 @@
+import { eventually } from '@meridian/harness';
 import { FakeMediaEngine } from '@meridian/media/fake';
-import { Epoch, NodeId, type Participant, Region, RoomId, SessionId, UserId } from '@meridian/protocol';
+import {
+  Epoch,
+  NodeId,
+  type Participant,
+  type ProducerId,
+  type ProducerInfo,
+  Region,
+  RoomId,
+  SessionId,
+  UserId,
+} from '@meridian/protocol';
 import { pino } from 'pino';
 import { describe, expect, test } from 'vitest';
 import { LocalParticipant } from '../../src/rooms/local-participant.ts';
@@ -18,12 +29,12 @@ const person = (name: string): Participant => ({
   connection: 'connected',
 });
 
-async function participant(sent: EncodedNotification[]): Promise<LocalParticipant> {
+async function participant(sent: EncodedNotification[], published: Map<ProducerId, ProducerInfo> = new Map()) {
   const self = person('ann');
   const engine = new FakeMediaEngine();
   const roomId = RoomId.parse('room');
   const room = await engine.openRoom(roomId);
-  return new LocalParticipant({
+  const ann = new LocalParticipant({
     self,
     grants: { publish: true, subscribe: true, chat: true, moderate: true },
     autoSubscribe: true,
@@ -31,7 +42,7 @@ async function participant(sent: EncodedNotification[]): Promise<LocalParticipan
       roomId,
       producers: [],
       dataProducers: [],
-      producer: () => undefined,
+      producer: (id) => published.get(id),
       dataProducer: () => undefined,
       remove: () => {},
       tellHere: () => {},
@@ -52,13 +63,14 @@ async function participant(sent: EncodedNotification[]): Promise<LocalParticipan
     onDataProducerEnded: () => {},
     onFirstConsumer: () => {},
   });
+  return { ann, room };
 }
 
 describe('a participant whose join is being answered', () => {
   test('is told of what happens before the answer once the answer is out, and of the rest at once', async () => {
     // Given a participant whose join was confirmed
     const sent: EncodedNotification[] = [];
-    const ann = await participant(sent);
+    const { ann } = await participant(sent);
     const news = (event: EncodedNotification['event']): EncodedNotification => ({
       event,
       json: '{}',
@@ -77,5 +89,73 @@ describe('a participant whose join is being answered', () => {
     expect(sent.map(({ event }) => event)).toEqual(['participant-joined']);
     ann.sendEncoded(news('chat'));
     expect(sent.map(({ event }) => event)).toEqual(['participant-joined', 'chat']);
+  });
+});
+
+describe('a page', () => {
+  /** Ann receives by herself; Bob sends. */
+  const annAndBob = async () => {
+    const sent: EncodedNotification[] = [];
+    const published = new Map<ProducerId, ProducerInfo>();
+    const { ann, room } = await participant(sent, published);
+    ann.start();
+    const bob = await room.openParticipant({ sessionId: person('bob').sessionId, rtpCapabilities: {} });
+    const producerId = await bob.produce({
+      transportId: bob.sendTransport.id,
+      kind: 'audio',
+      source: 'microphone',
+      rtpParameters: { codecs: [] },
+      paused: false,
+    });
+    const { sessionId } = person('bob');
+    const producer: ProducerInfo = {
+      producerId,
+      sessionId,
+      nodeId: NODE,
+      kind: 'audio',
+      source: 'microphone',
+      paused: false,
+    };
+    const opens = () => {
+      published.set(producerId, producer);
+      ann.roomChanged({ type: 'producer-opened', producer }, undefined);
+    };
+    const closes = () => {
+      published.delete(producerId);
+      ann.roomChanged({ type: 'producer-closed', producerId, sessionId }, undefined);
+    };
+    return { ann, producerId, published, producer, opens, closes, told: () => sent.map(({ event }) => event) };
+  };
+
+  test('is not told of the end of a consumer that was being made when the room said that nobody sends', async () => {
+    // Given a producer whose consumer is being made
+    const { ann, producerId, opens, closes, told } = await annAndBob();
+    opens();
+    const opening = ann.subscriptions.subscribe(producerId);
+
+    // When the room takes the producer's node for dead, and the media goes on
+    closes();
+    await expect(opening).rejects.toMatchObject({ code: 'closed' });
+
+    // Then there is nothing to be told
+    expect(told()).toEqual([]);
+  });
+
+  test('is told of the end of a consumer that it was told of', async () => {
+    const { opens, closes, told } = await annAndBob();
+    opens();
+    await eventually('the consumer is there', () => expect(told()).toEqual(['consumer-opened']));
+    closes();
+    expect(told()).toEqual(['consumer-opened', 'consumer-closed']);
+  });
+
+  test('is told of the end of one that it asked for, and is not given one that has ended', async () => {
+    const { ann, producerId, published, producer, closes, told } = await annAndBob();
+    published.set(producerId, producer);
+    const opened = await ann.subscriptions.subscribe(producerId);
+    ann.answersWith(opened);
+    closes();
+    expect(told()).toEqual(['consumer-closed']);
+    expect(() => ann.answersWith(opened)).toThrow('closed');
   });
 });

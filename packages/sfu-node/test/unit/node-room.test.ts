@@ -50,6 +50,7 @@ async function annAndBob() {
   };
   const clock = new FakeClock();
   const strays: object[] = [];
+  const written: string[] = [];
   const gone: string[] = [];
   const ended: string[] = [];
   const putBack: string[][] = [];
@@ -75,6 +76,9 @@ async function annAndBob() {
       isLeaving: () => false,
       removeGhost: () => {},
       removeStray: (_room, stray) => strays.push(stray),
+      writePaused: ({ published }, producerId) => {
+        written.push(`${producerId}${published.producer(producerId)?.paused ? ', paused' : ''}`);
+      },
       goneMeanwhile: (_room, { sessionId }) => gone.push(sessionId),
       askWhetherAlive: () => askWhetherAlive(),
       changed: () => {},
@@ -138,6 +142,7 @@ async function annAndBob() {
     bob,
     mic,
     strays,
+    written,
     gone,
     annHere,
     bobHere,
@@ -194,7 +199,32 @@ describe('a room that is read again', () => {
   });
 });
 
+describe('a room whose state says something else of a microphone here', () => {
+  test('has it written as it is', async () => {
+    const { ann, bob, mic, written, readAgain } = await annAndBob();
+    const elsewhere = { ...producer('elsewhere', 'ann', 'fra-1'), paused: true };
+
+    await readAgain({ participants: [ann, bob], producers: [{ ...mic, paused: true }, elsewhere] });
+
+    expect(written).toEqual(['mic']);
+  });
+});
+
 describe('a room that is put back', () => {
+  test('has a mute written again that may have been written before that', async () => {
+    // Given a node that puts its people back
+    const { room, annHere, written, restoredNow } = await annAndBob();
+    const restoring = room.restore();
+
+    // When one of them is muted after it was read what they publish
+    for (const { producerId } of annHere.published.producers) annHere.published.setPaused(producerId, true);
+    restoredNow();
+    await restoring;
+
+    // Then the state hears of the mute once more
+    expect(written).toContain('mic, paused');
+  });
+
   test('has what ended while that was on its way taken out again', async () => {
     // Given a node that puts its people back
     const { room, annHere, bobHere, strays, gone, restoredNow } = await annAndBob();
@@ -212,11 +242,11 @@ describe('a room that is put back', () => {
   });
 
   test('takes nobody out when all are still there', async () => {
-    const { room, strays, gone, restoredNow } = await annAndBob();
+    const { room, strays, gone, written, restoredNow } = await annAndBob();
     const restoring = room.restore();
     restoredNow();
     await restoring;
-    expect([...gone, ...strays]).toEqual([]);
+    expect([...gone, ...strays, ...written]).toEqual([]);
   });
 });
 
