@@ -178,6 +178,7 @@ export function createNode(options: NodeOptions): SfuNodeCore {
           : cluster.rooms.closeDataProducer(roomId, stray.dataProducerId),
       );
     },
+    writeConnection: (member) => resumption.writeConnection(member),
     writePaused: (member, producerId) => writePaused({ chores, state: cluster.rooms }, member, producerId),
     askWhetherAlive: async () => announcement?.update({}, { now: true }),
     removeGhost: (roomId, { sessionId, epoch }) => {

@@ -42,6 +42,8 @@ export interface NodeRoomHooks {
   goneMeanwhile(roomId: RoomId, member: Participant): void;
   /** The state holds something published by a member here that the member does not publish (any more). */
   removeStray(roomId: RoomId, stray: Stray): void;
+  /** The state may not know how this member is connected: it is told (again). */
+  writeConnection(member: LocalParticipant): void;
   /** The state may not know whether this producer of a member here is paused: it is told (again). */
   writePaused(member: LocalParticipant, producerId: ProducerId): void;
   /**
@@ -305,9 +307,10 @@ export class NodeRoom implements RoomView {
     try {
       return await state.restore(this.roomId, nodeId, own);
     } finally {
-      // Whatever ended while that was on its way may have been taken out of the state before it was put back.
+      // Whatever ended or changed while that was on its way may have been written before it was put back as it was.
       for (const { member, self } of members) {
         if (this.#members.get(self.sessionId) !== member) hooks.goneMeanwhile(this.roomId, self);
+        else if (member.self !== self) hooks.writeConnection(member);
       }
       this.#putRight(own);
     }

@@ -32,6 +32,7 @@ export interface NodeRoomsOptions {
   readonly isLeaving: (roomId: RoomId, participant: Participant) => boolean;
   readonly removeGhost: (roomId: RoomId, ghost: Participant) => void;
   readonly removeStray: NodeRoomHooks['removeStray'];
+  readonly writeConnection: NodeRoomHooks['writeConnection'];
   readonly writePaused: NodeRoomHooks['writePaused'];
   readonly goneMeanwhile: NodeRoomHooks['goneMeanwhile'];
   readonly askWhetherAlive: NodeRoomHooks['askWhetherAlive'];
@@ -73,7 +74,7 @@ export class NodeRooms {
     if (known !== undefined) return known;
     const { nodeId, state, clock, random, settleMs, lingerMs } = this.#options;
     const { endLocal, movedAway, cameBack, isLeaving, removeGhost, removeStray, goneMeanwhile } = this.#options;
-    const { writePaused, askWhetherAlive } = this.#options;
+    const { writeConnection, writePaused, askWhetherAlive } = this.#options;
     const room = new NodeRoom({
       roomId,
       nodeId,
@@ -90,6 +91,7 @@ export class NodeRooms {
         isLeaving,
         removeGhost,
         removeStray,
+        writeConnection,
         writePaused,
         goneMeanwhile,
         askWhetherAlive,

@@ -9,6 +9,7 @@ import {
 } from '@meridian/protocol';
 import type { Chores } from '../chores.ts';
 import type { Clock } from '../clock.ts';
+import type { LocalParticipant } from '../rooms/local-participant.ts';
 import type { NodeRooms } from '../rooms/node-rooms.ts';
 import type { SessionEnder } from './end-session.ts';
 import type { FinalWords } from './final-words.ts';
@@ -149,18 +150,8 @@ export class Resumption {
     void chores.run(`lease:${sessionId}:held`, () => restoreLeases({ nodeId, leases, sessions: held }));
   }
 
-  #announce(session: Session): void {
-    this.announceLease(session);
-    this.#setConnection(session);
-  }
-
-  #show(session: Session): void {
-    if (session.phase !== 'suspended') return;
-    session.participant.showAs('reconnecting');
-    this.#setConnection(session);
-  }
-
-  #setConnection({ participant }: Session): void {
+  /** Has the room's state say how a participant is connected, and in which epoch, as that stands when it is written. */
+  writeConnection(participant: LocalParticipant): void {
     const { nodeId, chores, roomState, rooms } = this.#options;
     const { roomId, self } = participant;
     void chores.run(
@@ -180,5 +171,16 @@ export class Resumption {
         },
       },
     );
+  }
+
+  #announce(session: Session): void {
+    this.announceLease(session);
+    this.writeConnection(session.participant);
+  }
+
+  #show(session: Session): void {
+    if (session.phase !== 'suspended') return;
+    session.participant.showAs('reconnecting');
+    this.writeConnection(session.participant);
   }
 }

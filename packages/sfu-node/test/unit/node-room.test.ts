@@ -76,6 +76,7 @@ async function annAndBob() {
       isLeaving: () => false,
       removeGhost: () => {},
       removeStray: (_room, stray) => strays.push(stray),
+      writeConnection: ({ self }) => written.push(`${self.sessionId}, ${self.connection}`),
       writePaused: ({ published }, producerId) => {
         written.push(`${producerId}${published.producer(producerId)?.paused ? ', paused' : ''}`);
       },
@@ -223,6 +224,17 @@ describe('a room that is put back', () => {
 
     // Then the state hears of the mute once more
     expect(written).toContain('mic, paused');
+  });
+
+  test('has the state told of a connection that was lost while that was on its way', async () => {
+    const { room, annHere, written, restoredNow } = await annAndBob();
+    const restoring = room.restore();
+
+    annHere.showAs('reconnecting');
+    restoredNow();
+    await restoring;
+
+    expect(written).toEqual(['ann, reconnecting']);
   });
 
   test('has what ended while that was on its way taken out again', async () => {
