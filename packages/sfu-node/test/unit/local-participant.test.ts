@@ -9,6 +9,7 @@ import {
   Region,
   RoomId,
   SessionId,
+  TransportId,
   UserId,
 } from '@meridian/protocol';
 import { pino } from 'pino';
@@ -101,7 +102,7 @@ describe('a page', () => {
     ann.start();
     const bob = await room.openParticipant({ sessionId: person('bob').sessionId, rtpCapabilities: {} });
     const producerId = await bob.produce({
-      transportId: bob.sendTransport.id,
+      transportId: TransportId.parse(bob.sendTransport.id),
       kind: 'audio',
       source: 'microphone',
       rtpParameters: { codecs: [] },
