@@ -46,7 +46,7 @@ export function registerDrain(program: Command, io: Io): void {
       )
       .option(
         '--spread <time>',
-        'from the first who is asked to the last (default: 6 s from one to the next)',
+        'from the first who is asked to the last (default: 8 s from one to the next)',
         durationOption,
       )
       .option('--cancel', 'take sessions again; who has moved stays where it is', false)

@@ -33,10 +33,10 @@ export interface DrainPlan {
 
 /**
  * Every move is a burst of work for a new node, for who moves and for everybody who sees it: who moves sends everything twice until
- * the others have changed over and this node is left, five to six seconds. Where there are few, each move is over before the next
+ * the others have changed over and this node is left, six to seven seconds. Where there are few, each move is over before the next
  * one begins. Milliseconds.
  */
-const APART_MS = 6_000;
+const APART_MS = 8_000;
 /** Whoever is asked last must have time to move. */
 const SPREAD_SHARE = 0.6;
 /** How often it looks whether there is somebody new to ask, and tells how far it is. Milliseconds. */

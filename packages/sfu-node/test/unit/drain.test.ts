@@ -76,7 +76,7 @@ describe('a drain', () => {
   test('leaves time to move for who is asked last, and asks more people in more time', () => {
     expect(spreadOf({}, 0, 30_000)).toBe(0);
     expect(spreadOf({}, 1, 30_000)).toBe(0);
-    expect(spreadOf({}, 3, 30_000)).toBe(12_000);
+    expect(spreadOf({}, 3, 30_000)).toBe(16_000);
     expect(spreadOf({}, 1_000, 30_000)).toBe(18_000);
     expect(spreadOf({ spreadMs: 60_000 }, 10, 30_000)).toBe(18_000);
   });
@@ -85,7 +85,7 @@ describe('a drain', () => {
     const { clock, here, drain } = world({ guests: 3 });
     drain.start({ deadlineMs: 30_000 });
     await clock.pass(20_000);
-    expect(here.map(({ askedAt }) => askedAt)).toEqual([[0], [6_000], [12_000]]);
+    expect(here.map(({ askedAt }) => askedAt)).toEqual([[0], [8_000], [16_000]]);
   });
 
   test('is over as soon as nobody is left, and says who moved', async () => {
