@@ -13,6 +13,7 @@ import {
   readRun,
 } from '../../src/experiment/index.ts';
 import type { PageNews } from '../../src/experiment/page/contract.ts';
+import { noNews } from '../../src/experiment/page/no-news.ts';
 import { Matcher } from '../../src/experiment/record/matcher.ts';
 import { RunWriter } from '../../src/experiment/record/writer.ts';
 import { exampleLines } from '../support/experiment.ts';
@@ -264,17 +265,7 @@ describe('the guard', () => {
 });
 
 describe('what the pages tell', () => {
-  const news = (more: Partial<PageNews>): PageNews => ({
-    marks: [],
-    sent: [],
-    shown: [],
-    unread: {},
-    played: [],
-    heard: [],
-    stats: [],
-    node: [],
-    ...more,
-  });
+  const news = (more: Partial<PageNews>): PageNews => ({ ...noNews(), ...more });
   const clients = [
     { name: 'anna', number: 0 },
     { name: 'binh', number: 1 },

@@ -6,6 +6,7 @@ import { newSendCounters } from '../../load/generator/sender.ts';
 import { LogHistogram } from '../../load/measure/log-histogram.ts';
 import { RecordedSource, type Recording } from '../../load/media/recorded.ts';
 import type { ClientTask, KeptFrame, PageNews } from '../page/contract.ts';
+import { noNews } from '../page/no-news.ts';
 import { askClock } from '../world/clock.ts';
 import type { LabClient } from '../world/stage.ts';
 import type { Recordings } from './recordings.ts';
@@ -231,14 +232,3 @@ export class LightMember implements LabClient {
     this.#news.marks.push({ atMs: this.#surroundings.nowMs(), what, ...(detail === undefined ? {} : { detail }) });
   }
 }
-
-const noNews = (): PageNews => ({
-  marks: [],
-  sent: [],
-  shown: [],
-  unread: {},
-  played: [],
-  heard: [],
-  stats: [],
-  node: [],
-});

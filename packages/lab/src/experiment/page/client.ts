@@ -2,23 +2,13 @@ import { type JoinTimings, join, type RemoteTrack, type Room, toSdkError } from 
 import { Camera } from './camera.ts';
 import { pageMs } from './clock.ts';
 import type { ClientTask, KeptFrame, PageNews } from './contract.ts';
+import { noNews } from './no-news.ts';
 import { Peers } from './peers.ts';
 import { PictureMaker } from './picture.ts';
 import { Sound } from './sound.ts';
 import { base64, Viewer } from './viewer.ts';
 
 const STATS_EVERY_MS = 1_000;
-
-const noNews = (): PageNews => ({
-  marks: [],
-  sent: [],
-  shown: [],
-  unread: {},
-  played: [],
-  heard: [],
-  stats: [],
-  node: [],
-});
 
 /** A participant who sends pictures and ticks that can be timed, and times those of the others. */
 export class Client {
