@@ -125,12 +125,12 @@ export async function known(args: readonly string[]): Promise<number> {
   if (evaluation === undefined) return 1;
   const rows = recoveredOf(evaluation);
   console.log(
-    '| arm | figure | put in | found | interval | sign | size |\n| --- | --- | --- | --- | --- | --- | --- |',
+    '| arm | than | figure | put in | found | interval | sign | size |\n| --- | --- | --- | --- | --- | --- | --- | --- |',
   );
-  for (const { arm, figure, unit, expected, found, interval, sign, size } of rows) {
+  for (const { arm, than, figure, unit, expected, found, interval, sign, size } of rows) {
     const mark = (ok: boolean) => (ok ? 'yes' : '**no**');
     console.log(
-      `| ${arm} | ${figure}, ${unit} | ${expected} | ${found} | ${interval} | ${mark(sign)} | ${mark(size)} |`,
+      `| ${arm} | ${than} | ${figure}, ${unit} | ${expected} | ${found} | ${interval} | ${mark(sign)} | ${mark(size)} |`,
     );
   }
   return rows.length > 0 && rows.every(({ sign, size }) => sign && size) ? 0 : 1;

@@ -66,12 +66,27 @@ describe('differences that were put in', () => {
     expect(recovered(-50)).toEqual([{ sign: false, size: false }]);
   });
 
-  test('the shipped scenario expects something of every arm but the first, of figures that exist', async () => {
+  test('are looked for between the two arms that are named', () => {
+    const swapped = {
+      ...scenario,
+      arms: scenario.arms.map((arm) =>
+        arm.name === 'relay'
+          ? { ...arm, expects: [{ figure: 'latency', than: 'middle-node', difference: -50, within: 3 }] }
+          : arm,
+      ),
+    };
+    expect(recoveredOf({ ...evaluate(pairs(10, 50)), scenario: swapped })).toMatchObject([
+      { arm: 'relay', than: 'middle-node', expected: '-50.0', sign: true, size: true },
+    ]);
+  });
+
+  test('the shipped scenario expects something of every arm that nothing is compared with, of figures that exist', async () => {
     const known = await readScenario(join(SCENARIOS_DIR, 'known.yaml'));
-    const [base, ...others] = known.arms;
-    expect(base?.expects).toEqual([]);
-    for (const arm of others) {
-      expect(arm.expects.length).toBeGreaterThan(0);
+    const [base] = known.arms;
+    const compared = new Set(known.arms.flatMap(({ expects }) => expects.map(({ than = base?.name }) => than)));
+    expect([...compared]).toEqual(['base', 'full-rate']);
+    for (const arm of known.arms) {
+      expect(arm.expects.length > 0).toBe(!compared.has(arm.name));
       for (const { figure } of arm.expects) expect(METRICS.map(({ name }) => name)).toContain(figure);
     }
   });

@@ -92,13 +92,15 @@ const Arm = z.strictObject({
     )
     .readonly()
     .default([]),
-  /** What this arm ought to differ by from the first one, where that is known: how the lab checks itself. */
+  /** What this arm ought to differ by from another one, where that is known: how the lab checks itself. */
   expects: z
     .array(
       z
         .strictObject({
           /** Name of a figure of the report, such as latency. */
           figure: Name,
+          /** The arm it is compared with; default: the reference, which is the first. */
+          than: Name.optional(),
           difference: z.number().optional(),
           ratio: z.number().positive().optional(),
           /** Accepted distance: in the figure's unit, or of the ratio. */
@@ -192,6 +194,12 @@ export const Scenario = fields.superRefine((scenario, context) => {
     for (const [first, one] of used.entries()) {
       for (const other of used.slice(first + 1)) {
         if (!paths.has(pairOf(one, other))) problem(at('at'), `needs a path between the nodes ${pairOf(one, other)}`);
+      }
+    }
+    for (const [expected, { than }] of arm.expects.entries()) {
+      if (than === arm.name) problem(at('expects', expected, 'than'), 'is the arm itself');
+      else if (than !== undefined && !armNames.includes(than)) {
+        problem(at('expects', expected, 'than'), `there is no arm ${than}`);
       }
     }
     for (const [extra, added] of arm.extra.entries()) {
