@@ -161,6 +161,13 @@ export class Sender {
     this.#link.restartIce();
   }
 
+  /** Ends the encoders; what was published stays, with nothing in it. Never throws. */
+  async silence(): Promise<void> {
+    for (const { producer } of this.all) {
+      if (!producer.closed) await producer.replaceTrack({ track: null }).catch(() => {});
+    }
+  }
+
   close(): void {
     this.#link.close();
     this.#outgoing.clear();

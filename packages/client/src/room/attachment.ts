@@ -41,6 +41,8 @@ export interface AttachmentHost {
 }
 
 const LEAVE_WITHIN_MS = 1_000;
+/** Between one thing that is closed and the next. Milliseconds. */
+const BREATH_MS = 100;
 /** Media says something this often at the least, be it feedback on what we send. Milliseconds. */
 const LIFE_SIGN_MS = 400;
 const LOOK_EVERY_MS = 80;
@@ -157,15 +159,32 @@ export class Attachment {
 
   /** Says goodbye, closes all, and gives the node a moment to answer. Never throws. */
   async leave(): Promise<void> {
-    const { connection } = this.attached;
-    this.#host = undefined;
-    // The goodbye goes out with the next WebSocket: nobody has to see us "reconnecting" for the rest of the window.
-    if (connection.isSuspended) connection.resume({ withinMs: LEAVE_WITHIN_MS }).catch(() => {});
-    const answered = connection.request('leave', {}, { withinMs: LEAVE_WITHIN_MS }).catch(() => {});
+    const answered = this.#sayGoodbye();
     this.sender.close();
     this.receiver.close();
     await answered;
-    connection.close();
+    this.attached.connection.close();
+  }
+
+  /**
+   * As `leave`, where the page goes on over another attachment. Whatever is closed holds up the browser's threads that carry all
+   * other media of the page too, the longer the more encoders and decoders still run: these end first, and each thing has a turn
+   * of its own. Never throws.
+   * @param signal ends it early; the rest is for `close`
+   */
+  async withdraw(signal: AbortSignal): Promise<void> {
+    const answered = this.#sayGoodbye();
+    try {
+      await this.sender.silence();
+      await answered;
+      for (const close of [() => this.sender.close(), () => this.receiver.close()]) {
+        await pause(this.#runtime, BREATH_MS, signal);
+        close();
+      }
+    } catch {
+      // `close` does the rest.
+    }
+    this.close();
   }
 
   /** Of a move that has failed: the participant is at the node before again. Closes all. Never throws. */
@@ -185,6 +204,14 @@ export class Attachment {
     this.retire();
     this.sender.close();
     this.receiver.close();
+  }
+
+  async #sayGoodbye(): Promise<void> {
+    const { connection } = this.attached;
+    this.#host = undefined;
+    // The goodbye goes out with the next WebSocket: nobody has to see us "reconnecting" for the rest of the window.
+    if (connection.isSuspended) connection.resume({ withinMs: LEAVE_WITHIN_MS }).catch(() => {});
+    await connection.request('leave', {}, { withinMs: LEAVE_WITHIN_MS }).catch(() => {});
   }
 
   async #bytesReceived(): Promise<number> {

@@ -3,6 +3,7 @@ import type { Shown } from '../media/layers.ts';
 import type { FlowProbe, RemoteTrack } from '../media/receiver.ts';
 import type { Runtime } from '../runtime.ts';
 import { type SlotKey, slotOf } from './roster.ts';
+import { Stillness } from './stillness.ts';
 
 export interface IncomingMediaEvents {
   onAdded(track: RemoteTrack): void;
@@ -101,12 +102,16 @@ export class IncomingMedia {
     }
     const coming: Coming = { flow, cancel: () => {}, hasBegun: false };
     slot.coming.set(remote, coming);
-    const standsStill = stillnessOf(slot.flow);
-    coming.cancel = flow.watch((reached) => {
+    const stillness = new Stillness(slot.flow, this.#options.runtime);
+    const unwatch = flow.watch((reached) => {
       coming.hasBegun = true;
       if (reached === 'steady' || slot.over) this.#arrived(key, slot, remote);
-      else void standsStill().then((still) => still && this.#arrived(key, slot, remote));
+      else void stillness.isStill().then((still) => still && this.#arrived(key, slot, remote));
     });
+    coming.cancel = () => {
+      unwatch();
+      stillness.cancel();
+    };
     if (isQuiet(remote)) this.#arrived(key, slot, remote);
   }
 
@@ -229,13 +234,4 @@ export class IncomingMedia {
     if (track.muted) track.addEventListener('unmute', () => events.onFlowing(), { once: true });
     else events.onFlowing();
   }
-}
-
-/** Looks at a track now; the answer says whether nothing has come in over it since. */
-function stillnessOf(flow: FlowProbe): () => Promise<boolean> {
-  const before = flow.count().catch(() => 0);
-  return async () => {
-    const now = await flow.count().catch(() => undefined);
-    return now === undefined || now === (await before);
-  };
 }

@@ -64,7 +64,7 @@ export class Retirement {
         await this.#untilReplaced(signal);
         // Takes longer than a player needs to change over to what has just taken the place of something.
         await this.#handDataOver(signal);
-        await this.attachment.leave();
+        await this.attachment.withdraw(signal);
       }
     } catch {
       // ended early, by `end`

@@ -12,6 +12,8 @@ export class FakeMedia {
   /** What all transports have received together; rises with every look while media lives. */
   #bytes = 0;
   lives = true;
+  /** What was ended of the transports, in order. */
+  readonly ended: ('track' | 'send' | 'recv')[] = [];
   /** Every track that was made for a consumer. */
   readonly received: { id: string }[] = [];
 
@@ -25,6 +27,16 @@ export class FakeMedia {
         const made = await receive(wanted);
         this.received.push(...made.map(({ track }) => track));
         return made;
+      };
+      const replaceTrack = handler.replaceTrack.bind(handler);
+      handler.replaceTrack = async (localId, track) => {
+        if (track === null) this.ended.push('track');
+        await replaceTrack(localId, track);
+      };
+      const close = handler.close.bind(handler);
+      handler.close = () => {
+        this.ended.push(options.direction);
+        close();
       };
       this.#handlers.push(handler);
       return handler;

@@ -91,8 +91,34 @@ describe('a track that takes the place of another one', () => {
     const old = stage.add(stage.remote('p1'));
     stage.still.add(old);
     const next = stage.add(stage.remote('p2'));
+    await stage.runtime.advance(300);
     stage.flow(next, 'begun');
     await settle();
+    expect(stage.told).toEqual(['+p1', 'p1>p2']);
+  });
+
+  it('is not shown at its first picture where the old one has only paused, as every track does while another is taken on', async () => {
+    const stage = new Stage();
+    const old = stage.add(stage.remote('p1'));
+    stage.still.add(old);
+    const next = stage.add(stage.remote('p2'));
+    await stage.runtime.advance(50);
+    stage.flow(next, 'begun');
+    await settle();
+    expect(stage.told).toEqual(['+p1']);
+    stage.still.delete(old);
+    await stage.runtime.advance(300);
+    expect(stage.told).toEqual(['+p1']);
+    stage.flow(next, 'steady');
+    expect(stage.told).toEqual(['+p1', 'p1>p2']);
+  });
+
+  it('is shown a moment after its first picture where the old one has stood still until then', async () => {
+    const stage = new Stage();
+    stage.still.add(stage.add(stage.remote('p1')));
+    const next = stage.add(stage.remote('p2'));
+    stage.flow(next, 'begun');
+    await stage.runtime.advance(300);
     expect(stage.told).toEqual(['+p1', 'p1>p2']);
   });
 

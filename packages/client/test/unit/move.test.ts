@@ -93,6 +93,23 @@ describe('a node that asks for a move', () => {
     expect(stage.valuesOf('trouble')).toEqual([]);
   });
 
+  it('is left in steps: nothing that still runs holds up what the page goes on with', async () => {
+    ask();
+    await stage.runtime.advance(0);
+    await flowThere();
+    for (let waitedMs = 0; waitedMs < 10_000 && old.of('leave').length === 0; waitedMs += 10) {
+      await stage.runtime.advance(10);
+    }
+    expect(old.of('leave')).toHaveLength(1);
+    expect(media.ended).toEqual(['track', 'track']);
+    expect(room.publications.map(({ state }) => state)).toEqual(['live', 'live']);
+    await stage.runtime.advance(110);
+    expect(media.ended.slice(2)).toEqual(['send']);
+    await stage.runtime.advance(110);
+    expect(media.ended.slice(2)).toEqual(['send', 'recv']);
+    expect(old.isOpen).toBe(false);
+  });
+
   it('is left after a while though somebody is not to be had at the new one', async () => {
     ask();
     await stage.runtime.advance(0);

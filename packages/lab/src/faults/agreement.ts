@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type BusReplyData, NodeId } from '@meridian/protocol';
+import { type BusReplyData, NodeId, type RoomSnapshot } from '@meridian/protocol';
 import { type Call, NAMES, nowMs } from './call.ts';
 import { TONES_HZ } from './recorder.ts';
 import type { Stage } from './stage.ts';
@@ -7,14 +7,30 @@ import type { Stage } from './stage.ts';
 type Half = BusReplyData<'relay.list'>['links'][number];
 
 /**
- * Does everything say the same: the room's state in Redis, what every node holds, both ends of every relay
- * link, and what each page shows and plays?
+ * Does everything say the same: the room's state in Redis, both ends of every relay link, what every node holds,
+ * and what each page shows and plays?
+ * @param sparing stops at the first of these that does not agree: the later ones cost nodes and pages the most, a tenth of a
+ *   second of work all at once, which shows in the media that is measured
  * @returns what does not agree, in words; empty when all is well
  */
-export async function disagreements(call: Call): Promise<string[]> {
+export async function disagreements(call: Call, { sparing = false } = {}): Promise<string[]> {
   const { stage } = call;
+  const room = await call.snapshot();
+  const found = roomProblems(room);
+  const nodes = [...new Set(room.participants.map(({ nodeId }) => nodeId))];
+  for (const look of [
+    async () => linkProblems(await relayHalves(stage), nodes),
+    () => nodeProblems(stage, room),
+    () => pageProblems(call),
+  ]) {
+    if (sparing && found.length > 0) return found;
+    found.push(...(await look()));
+  }
+  return found;
+}
+
+function roomProblems({ participants, producers }: RoomSnapshot): string[] {
   const found: string[] = [];
-  const { participants, producers } = await call.snapshot();
   const names = participants.map(({ name }) => name).sort();
   if (names.join() !== [...NAMES].sort().join()) found.push(`Redis has ${names.join(', ') || 'nobody'} in the room`);
   for (const { name, sessionId, nodeId, connection } of participants) {
@@ -27,16 +43,17 @@ export async function disagreements(call: Call): Promise<string[]> {
   for (const { sessionId } of producers) {
     if (!participants.some((one) => one.sessionId === sessionId)) found.push('Redis has media of somebody who is gone');
   }
-  const halves = await relayHalves(stage);
+  return found;
+}
+
+async function nodeProblems(stage: Stage, { participants }: RoomSnapshot): Promise<string[]> {
+  const found: string[] = [];
   for (const nodeId of runningNodes(stage)) {
     const here = participants.filter((one) => one.nodeId === nodeId).length;
     found.push(
       ...(await differences(stage, nodeId, { participants: here, sessions: here, rooms: here > 0 ? 1 : 0, chores: 0 })),
     );
   }
-  const nodes = [...new Set(participants.map(({ nodeId }) => nodeId))];
-  found.push(...linkProblems(halves, nodes));
-  found.push(...(await pageProblems(call)));
   return found;
 }
 

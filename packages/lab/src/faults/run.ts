@@ -93,7 +93,7 @@ async function measured(
   options.say(`struck (${victims.join(', ') || 'nobody'} hit), waiting until all agrees`);
   const lookingMs = nowMs();
   const settled = await untilAgreed(
-    () => disagreements(call),
+    () => disagreements(call, { sparing: fault.media === 'kept' }),
     AGREED_WITHIN_MS,
     fault.media === 'kept' ? SELDOM_MS : undefined,
   );
