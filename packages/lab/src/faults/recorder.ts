@@ -56,6 +56,9 @@ export const recorderScript = (ownToneHz: number): string => `(() => {
   const heard = {};
   const signals = [];
   let audio;
+  // From the audio context's clock to the wall's: messages only ever come late, so the smallest difference is the true one. The
+  // context falls behind for good where the machine is too busy to fill its buffers, so it is found anew for every measurement.
+  let offsetMs = Infinity;
 
   const worklet = 'registerProcessor("ears", class extends AudioWorkletProcessor {' +
     'constructor({ processorOptions: { tones, windowMs } }) { super();' +
@@ -79,8 +82,6 @@ export const recorderScript = (ownToneHz: number): string => `(() => {
         numberOfOutputs: 0, channelCount: 1, channelCountMode: 'explicit',
         processorOptions: { tones: TONES, windowMs: WINDOW_MS },
       });
-      // From the context's clock to the wall's: messages only ever come late, so the smallest difference is the true one.
-      let offsetMs = Infinity;
       ears.port.onmessage = ({ data: { endS, batch } }) => {
         offsetMs = Math.min(offsetMs, wall(performance.now()) - endS * 1000);
         batch.forEach((powers, index) => {
@@ -239,6 +240,7 @@ export const recorderScript = (ownToneHz: number): string => `(() => {
     },
     signals: () => signals,
     forget(beforeMs) {
+      offsetMs = Infinity;
       for (const view of views) view.moments = view.moments.filter((at) => at >= beforeMs);
       for (const tone of Object.keys(heard)) heard[tone] = heard[tone].filter(([, end]) => end >= beforeMs);
       signals.splice(0, signals.length, ...signals.filter(({ atMs }) => atMs >= beforeMs));
