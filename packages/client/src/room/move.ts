@@ -152,13 +152,15 @@ export class Move {
       },
     );
     const outcome = (): typeof published => published;
+    // Once is enough: a connection that breaks after that is told by itself, and a look is work in the busiest moment of a move.
+    let sending = false;
     for (;;) {
       if (this.#stop.signal.aborted) throw new ClientError('aborted');
       if (next.lost !== undefined) throw next.lost;
       if (this.#urgent) return;
       const now = outcome();
       if (typeof now === 'object') throw now.failed;
-      const sending = now === 'yes' && (await next.attachment.isSending());
+      sending ||= now === 'yes' && (await next.attachment.isSending());
       if (sending && isReceiving()) return;
       if (runtime.now() >= untilMs) {
         if (sending) return;

@@ -24,6 +24,8 @@ export const Recording = z.object({
       detail: z.string().nullable(),
     }),
   ),
+  /** Until when what is played was listened to: it is told in batches. */
+  listenedUntil: z.number(),
   now: z.number(),
 });
 export type Recording = z.infer<typeof Recording>;
@@ -59,6 +61,7 @@ export const recorderScript = (ownToneHz: number): string => `(() => {
   // From the audio context's clock to the wall's: messages only ever come late, so the smallest difference is the true one. The
   // context falls behind for good where the machine is too busy to fill its buffers, so it is found anew for every measurement.
   let offsetMs = Infinity;
+  let listenedUntil = 0;
 
   const worklet = 'registerProcessor("ears", class extends AudioWorkletProcessor {' +
     'constructor({ processorOptions: { tones, windowMs } }) { super();' +
@@ -84,6 +87,7 @@ export const recorderScript = (ownToneHz: number): string => `(() => {
       });
       ears.port.onmessage = ({ data: { endS, batch } }) => {
         offsetMs = Math.min(offsetMs, wall(performance.now()) - endS * 1000);
+        listenedUntil = endS * 1000 + offsetMs;
         batch.forEach((powers, index) => {
           const endMs = endS * 1000 + offsetMs - (batch.length - 1 - index) * WINDOW_MS;
           powers.forEach((power, bin) => {
@@ -227,7 +231,7 @@ export const recorderScript = (ownToneHz: number): string => `(() => {
   window.__meridianRecorder = {
     async read() {
       await counted();
-      return { frames: framesSeen(), changes: changesSeen(), heard, signals, now: wall(performance.now()) };
+      return { frames: framesSeen(), changes: changesSeen(), heard, listenedUntil, signals, now: wall(performance.now()) };
     },
     async latest() {
       await counted();

@@ -49,6 +49,9 @@ const AGREED_WITHIN_MS = 90_000;
 /** Between two looks where media is to go on all the time: they are work for the pages and nodes that are measured. Milliseconds. */
 const SELDOM_MS = 1_000;
 
+/** A page tells of what it plays every tenth of a second, and later when it is busy. Milliseconds. */
+const TOLD_WITHIN_MS = 500;
+
 /** Says nothing of the fault: how often a layer is told, speakers, scores. */
 const CHATTER = new Set([
   'consumer-layers',
@@ -133,8 +136,12 @@ async function measured(
 
 const outages = (recording: Recording, of: string, window: Window): Pick<Direction, 'video' | 'audio'> => ({
   video: outageOfFrames(framesOf(recording.frames, of), window),
-  audio: outageOfSound(spellsOf(recording, of), window),
+  audio: outageOfSound(spellsOf(recording, of), { ...window, untilMs: soundUntilMs(recording) }),
 });
+
+/** What a page has played but not yet told is no silence, unless it has stopped to tell. */
+const soundUntilMs = ({ now, listenedUntil }: Recording): number =>
+  now - listenedUntil < TOLD_WITHIN_MS ? listenedUntil : now;
 
 const spellsOf = (recording: Recording, name: string): readonly (readonly [number, number])[] =>
   recording.heard[String(TONES_HZ[NAMES.indexOf(name)])] ?? [];
