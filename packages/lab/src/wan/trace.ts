@@ -5,18 +5,29 @@ import type { DropReason } from './model/link-model.ts';
 export const TRACE_FIELDS = 4;
 /** A trace stops growing here: 2^20 datagrams, 32 MB. */
 const MOST = 1 << 20;
+/** It grows by so many rows (128 KB): an array that grew by itself would be copied meanwhile, in the thread that is measured. */
+const CHUNK = 1 << 12;
 
 /**
  * Notes for each datagram its tag (its first four bytes as a number; a probe's sequence number), when the emulator
  * read it, how long the links' models said it should take, and how late it was then sent, all in milliseconds.
  */
 export class DatagramTrace implements DatagramObserver {
-  readonly #rows: number[] = [];
+  readonly #chunks: Float64Array[] = [];
+  #rows = 0;
   readonly #drops: { tag: number; reason: DropReason }[] = [];
 
   delivered(payload: Buffer, arrivedMs: number, dueMs: number, sentMs: number): void {
-    if (payload.length < 4 || this.#rows.length >= MOST * TRACE_FIELDS) return;
-    this.#rows.push(payload.readUInt32BE(0), arrivedMs, dueMs - arrivedMs, sentMs - dueMs);
+    if (payload.length < 4 || this.#rows >= MOST) return;
+    const place = (this.#rows % CHUNK) * TRACE_FIELDS;
+    if (place === 0) this.#chunks.push(new Float64Array(CHUNK * TRACE_FIELDS));
+    const chunk = this.#chunks.at(-1);
+    if (chunk === undefined) return;
+    chunk[place] = payload.readUInt32BE(0);
+    chunk[place + 1] = arrivedMs;
+    chunk[place + 2] = dueMs - arrivedMs;
+    chunk[place + 3] = sentMs - dueMs;
+    this.#rows += 1;
   }
 
   dropped(payload: Buffer, _arrivedMs: number, reason: DropReason): void {
@@ -25,6 +36,11 @@ export class DatagramTrace implements DatagramObserver {
   }
 
   read(): { rows: Float64Array<ArrayBuffer>; drops: { tag: number; reason: DropReason }[] } {
-    return { rows: Float64Array.from(this.#rows), drops: [...this.#drops] };
+    const rows = new Float64Array(this.#rows * TRACE_FIELDS);
+    for (const [index, chunk] of this.#chunks.entries()) {
+      const start = index * chunk.length;
+      rows.set(chunk.subarray(0, Math.min(chunk.length, rows.length - start)), start);
+    }
+    return { rows, drops: [...this.#drops] };
   }
 }

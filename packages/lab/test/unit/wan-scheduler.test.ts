@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DueQueue, PreciseScheduler } from '../../src/wan/scheduler.ts';
+import { DueQueue, monotonicMs, PreciseScheduler } from '../../src/wan/scheduler.ts';
 
 describe('the queue of what is due', () => {
   it('runs everything due, earliest first, and the same time in the order given', () => {
@@ -34,6 +34,18 @@ describe('the queue of what is due', () => {
   });
 });
 
+describe('the clock', () => {
+  it("is the machine's monotonic one", () => {
+    const hrtimeMs = (): number => Number(process.hrtime.bigint()) / 1e6;
+    for (let i = 0; i < 100; i += 1) {
+      const [before, now, after] = [hrtimeMs(), monotonicMs(), hrtimeMs()];
+      // Set by trials, one of which was not interrupted for longer than this.
+      expect(now).toBeGreaterThan(before - 0.05);
+      expect(now).toBeLessThanOrEqual(after);
+    }
+  });
+});
+
 describe('the precise scheduler', () => {
   it('runs far, near and past times in their order and never before their time', async () => {
     const scheduler = new PreciseScheduler();
@@ -50,6 +62,20 @@ describe('the precise scheduler', () => {
     });
     scheduler.close();
     expect(order).toEqual([-5, 0.3, 2, 2.1, 6, 12]);
+  });
+
+  it('goes round the event loop no more than once for what is due in a moment', async () => {
+    const scheduler = new PreciseScheduler();
+    const order: string[] = [];
+    await new Promise<void>((resolve) => {
+      scheduler.at(scheduler.now() + 0.15, () => order.push('due'));
+      setImmediate(() => {
+        order.push('the rest of the first round');
+        resolve();
+      });
+    });
+    scheduler.close();
+    expect(order).toEqual(['due', 'the rest of the first round']);
   });
 
   it('runs nothing after it was closed', async () => {

@@ -1,76 +1,22 @@
-import type { Socket } from 'node:dgram';
-import { once } from 'node:events';
-import { Worker } from 'node:worker_threads';
 import { quantile } from '../../analysis/quantile.ts';
-import { bindUdp } from '../drivers/loopback.ts';
 import { greatestDelayMs, type LinkState } from '../model/settings.ts';
-import { monotonicMs } from '../scheduler.ts';
 import type { Trace } from '../spec.ts';
 import type { WanEmulator } from '../start-emulator.ts';
 import { TRACE_FIELDS } from '../trace.ts';
 import { figuresOf, type Load, type Passage } from './figures.ts';
-import type { Live } from './judge.ts';
-import { type SendOrder, SendReport } from './sender.ts';
-
-/** Sends probes from a thread of its own and receives them in this one. */
-export class Prober {
-  readonly #worker = new Worker(new URL('./sender.ts', import.meta.url));
-  readonly #waiting = new Map<number, (sentMs: Float64Array) => void>();
-  /** One for all orders: each that waits by itself would leave listeners behind. */
-  readonly #ended: Promise<never>;
-  #lastId = 0;
-
-  constructor() {
-    this.#ended = once(this.#worker, 'exit').then(() => Promise.reject(new Error('the sender ended')));
-    // Nobody may be waiting.
-    this.#ended.catch(() => {});
-    this.#worker.on('message', (message) => {
-      const { id, sentMs } = SendReport.parse(message);
-      this.#waiting.get(id)?.(sentMs);
-      this.#waiting.delete(id);
-    });
-  }
-
-  /** Sends the load to `port` and says when each packet left and when it reached `target`. */
-  async run(load: Load, port: number, target: Socket, settleMs: number): Promise<Passage[]> {
-    const receivedMs = new Float64Array(load.count).fill(Number.NaN);
-    target.on('message', (payload) => {
-      receivedMs[payload.readUInt32BE(0)] = monotonicMs();
-    });
-    const sentMs = await this.#send({ port, ...pick(load) });
-    await new Promise((resolve) => setTimeout(resolve, settleMs));
-    return Array.from(sentMs, (sent, i) => ({ sentMs: sent, receivedMs: receivedMs[i] ?? Number.NaN }));
-  }
-
-  async close(): Promise<void> {
-    await this.#worker.terminate();
-  }
-
-  async #send(order: Omit<SendOrder, 'id'>): Promise<Float64Array> {
-    this.#lastId += 1;
-    const id = this.#lastId;
-    const sent = new Promise<Float64Array>((resolve) => this.#waiting.set(id, resolve));
-    this.#worker.postMessage({ id, ...order });
-    return Promise.race([sent, this.#ended]);
-  }
-}
-
-const pick = ({ count, packetsPerS, payloadBytes }: Load) => ({ count, packetsPerS, payloadBytes });
+import type { Live, Spread } from './judge.ts';
+import type { Prober } from './prober.ts';
 
 /** Packets of a probe that come later than this after their link's greatest delay are lost, milliseconds. */
 const SETTLE_MS = 300;
 const NO_TRACE: Trace['up'] = { rows: new Float64Array(), drops: [] };
 
-/** A socket that receives probes. */
-export const openTarget = (): Promise<Socket> => bindUdp('127.0.0.1');
-
-/** The probe alone, straight from its one socket to its other: what of every measurement is not the emulator's. */
-export async function probeNothing(prober: Prober, load: Load): Promise<{ p50Ms: number; p99Ms: number }> {
-  const target = await openTarget();
+/** The probe alone, straight from its one socket to its other: what of every measurement is not the emulator's. Delays, milliseconds. */
+export async function probeNothing(prober: Prober, load: Load): Promise<number[]> {
+  const target = await prober.open(load.count);
   try {
-    const passages = await prober.run(load, target.address().port, target, SETTLE_MS);
-    const delays = passages.filter((one) => !Number.isNaN(one.receivedMs)).map((one) => one.receivedMs - one.sentMs);
-    return { p50Ms: quantile(delays, 0.5), p99Ms: quantile(delays, 0.99) };
+    const passages = await prober.run(load, target.port, target, SETTLE_MS);
+    return passages.filter((one) => !Number.isNaN(one.receivedMs)).map((one) => one.receivedMs - one.sentMs);
   } finally {
     target.close();
   }
@@ -92,15 +38,14 @@ export interface Recording {
 }
 
 /**
- * Probes links at the same time. Nothing else is done until the last packet of all has come: this thread receives, and whatever
- * it computed meanwhile would hold up packets and be taken for the emulator's doing.
+ * Probes links at the same time. Nothing else is done until the last packet of all has come: whatever was computed meanwhile
+ * would take a CPU from those who measure.
  */
 export async function probeLinks(prober: Prober, probes: readonly Probe[]): Promise<Recording[]> {
   const lines = await Promise.all(
     probes.map(async (probe) => {
-      const target = await openTarget();
-      const port = target.address().port;
-      const proxy = await probe.emulator.openUdp({ target: { port }, up: [probe.link], down: [], trace: true });
+      const target = await prober.open(probe.load.count);
+      const proxy = await probe.emulator.openUdp({ target: { port: target.port }, up: [probe.link], down: [], trace: true });
       return { ...probe, target, proxy };
     }),
   );
@@ -122,30 +67,51 @@ export async function probeLinks(prober: Prober, probes: readonly Probe[]): Prom
 
 /** What the packets of a probe say of its link. */
 export function liveOf({ load, passages, trace: { rows, drops } }: Recording): Live {
-  const planned = plannedOf(rows);
-  const added = [...planned].flatMap(([index, plan]) => {
+  const treated = treatedOf(rows);
+  const own: number[] = [];
+  const added: number[] = [];
+  for (const [index, { plannedMs, sentMs }] of treated) {
     const passage = passages[index];
-    if (passage === undefined || Number.isNaN(passage.receivedMs)) return [];
-    return [passage.receivedMs - passage.sentMs - (plan.receivedMs - plan.sentMs)];
-  });
+    if (passage === undefined) continue;
+    own.push(sentMs - passage.sentMs - plannedMs);
+    if (!Number.isNaN(passage.receivedMs)) added.push(passage.receivedMs - passage.sentMs - plannedMs);
+  }
   const arrived = passages.filter((passage) => !Number.isNaN(passage.receivedMs)).length;
+  const plan = [...treated.values()].map(({ arrivedMs, plannedMs }) => ({
+    sentMs: arrivedMs,
+    receivedMs: arrivedMs + plannedMs,
+  }));
   const lost = drops.map(() => ({ sentMs: Number.NaN, receivedMs: Number.NaN }));
   return {
     figures: figuresOf(passages, load),
-    plan: figuresOf([...planned.values(), ...lost], load),
-    addedP50Ms: quantile(added, 0.5),
-    addedP99Ms: quantile(added, 0.99),
+    plan: figuresOf([...plan, ...lost], load),
+    own: spreadOf(own),
+    added: spreadOf(added),
     vanished: load.count - arrived - drops.length,
   };
 }
 
-/** By sequence number: when the emulator had a packet and when it was due to leave. */
-function plannedOf(rows: Float64Array): Map<number, Passage> {
-  const planned = new Map<number, Passage>();
+export const spreadOf = (valuesMs: readonly number[]): Spread => ({
+  p50Ms: quantile(valuesMs, 0.5),
+  p99Ms: quantile(valuesMs, 0.99),
+});
+
+/** One packet in the emulator, by its own notes. */
+interface Treated {
+  readonly arrivedMs: number;
+  /** How long its links' models said it should take. */
+  readonly plannedMs: number;
+  /** When it had been handed to the kernel. */
+  readonly sentMs: number;
+}
+
+/** By sequence number. */
+function treatedOf(rows: Float64Array): Map<number, Treated> {
+  const treated = new Map<number, Treated>();
   for (let row = 0; row < rows.length; row += TRACE_FIELDS) {
-    const [tag, arrivedMs, plannedMs] = rows.subarray(row, row + TRACE_FIELDS);
-    if (tag === undefined || arrivedMs === undefined || plannedMs === undefined) continue;
-    planned.set(tag, { sentMs: arrivedMs, receivedMs: arrivedMs + plannedMs });
+    const [tag, arrivedMs, plannedMs, lateMs] = rows.subarray(row, row + TRACE_FIELDS);
+    if (tag === undefined || arrivedMs === undefined || plannedMs === undefined || lateMs === undefined) continue;
+    treated.set(tag, { arrivedMs, plannedMs, sentMs: arrivedMs + plannedMs + lateMs });
   }
-  return planned;
+  return treated;
 }

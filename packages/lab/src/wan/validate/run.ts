@@ -1,23 +1,35 @@
 import { seedOf } from '../model/random.ts';
-import { stateOf } from '../model/settings.ts';
-import { type Priority, raisePriority } from '../priority.ts';
+import { LinkSettings, stateOf } from '../model/settings.ts';
+import type { Priority } from '../priority.ts';
 import type { Profile } from '../profiles.ts';
 import { startEmulator, type WanEmulator } from '../start-emulator.ts';
-import { type Cell, parameterCells, profileCells } from './cells.ts';
-import { loadOfPackets } from './figures.ts';
-import { judge, type Verdict } from './judge.ts';
-import { watchCpuPressure } from './machine.ts';
-import { liveOf, type Probe, Prober, probeLinks, probeNothing, type Recording } from './probe.ts';
-import { type Expectation, expectation } from './simulate.ts';
-import { type Row, rowOf } from './table.ts';
+import { parameterCells, profileCells } from './cells.ts';
+import { loadOfBits, loadOfPackets } from './figures.ts';
+import type { Spread } from './judge.ts';
+import { watchCpuPressure, watchStolenCpu } from './machine.ts';
+import { type Probe, probeLinks, probeNothing, type Recording, spreadOf } from './probe.ts';
+import { Prober } from './prober.ts';
+import type { Row } from './table.ts';
+import { DISTURBED, MOST_RUNS, Task } from './task.ts';
 import { probeTcp, TCP_LINK } from './tcp-cell.ts';
 
-/** A cell that is out of bounds is measured again: another process may have held the CPU. */
-const MOST_RUNS = 3;
-/** Before that the machine is given time to calm down: until threads wait for a CPU in less than this part of the time. */
+/** Before a cell is measured again the machine is given time to calm down: until threads wait for a CPU in less than this part of the time. */
 const CALM = 0.3;
-/** How long packets pass an emulator of its own before it counts. */
-const WARM_UP_S = 1;
+/** Looked at for so long. */
+const CALM_MS = 1_000;
+/** How long packets pass an emulator before they count: code that runs for the first time is slow, compiled or not. */
+const WARM_UP_S = 3;
+const WARM_UP = [loadOfPackets(1_000, 200, WARM_UP_S), loadOfBits(5e6, 1_200, WARM_UP_S)];
+/** For that, a link with everything in it. */
+const WARM_UP_NAME = 'warm-up';
+const WARM_UP_LINK = LinkSettings.parse({
+  delayMs: 5,
+  jitter: { distribution: 'pareto', sdMs: 0.5 },
+  loss: { kind: 'gilbert-elliott', goodToBad: 0.01, badToGood: 0.5 },
+  rateBps: 20e6,
+});
+/** The control before each batch: probes without an emulator between. */
+const CONTROL = loadOfPackets(1_000, 200, 1);
 
 export interface ValidationOptions {
   readonly profiles: Iterable<Profile>;
@@ -37,13 +49,15 @@ export interface Validation {
   readonly rows: readonly Row[];
   /** Part of the time in which threads waited for a CPU, 0 to 1; undefined where the system does not tell. */
   readonly cpuPressure: number | undefined;
-  /** Delay of probes that go straight from one socket to the other. */
-  readonly without: { readonly p50Ms: number; readonly p99Ms: number };
+  /** Part of the CPUs' time that the machine's host gave to others, 0 to 1; undefined where the system does not tell. */
+  readonly stolenCpu: number | undefined;
+  /** Delay of the controls: probes that went straight from one socket to the other, some before each batch of links. */
+  readonly without: Spread;
   /** What the system let the measuring and the emulating threads have. */
   readonly priority: Priority;
 }
 
-/** Measures links of every kind against what was asked of them. Takes about a minute; loopback only. */
+/** Measures links of every kind against what was asked of them. Takes some minutes; loopback only. */
 export async function validate(options: ValidationOptions): Promise<Validation> {
   const { seconds, only = '' } = options;
   const cells = [...parameterCells(seconds), ...profileCells(options.profiles, seconds)].filter((cell) =>
@@ -51,13 +65,13 @@ export async function validate(options: ValidationOptions): Promise<Validation> 
   );
   const tcp = 'TCP upload'.includes(only);
   const of = cells.length + (tcp ? 1 : 0);
-  const pressure = watchCpuPressure();
+  const [pressure, stolen] = [watchCpuPressure(), watchStolenCpu()];
   const rows: Row[] = [];
   const keep = (row: Row): void => {
     rows.push(row);
     options.onRow(row, rows.length, of);
   };
-  // All of it before the first probe: it keeps the thread busy that receives.
+  // All of it before the first probe: it would take a CPU from those who measure.
   const tasks = cells.map((cell, index) => new Task(cell, index));
   const emulator = await startEmulator({
     seed: options.seed,
@@ -65,14 +79,21 @@ export async function validate(options: ValidationOptions): Promise<Validation> 
       ...Object.fromEntries(cells.map((cell, i) => [`${i}`, cell.settings])),
       tcpUp: TCP_LINK,
       tcpDown: TCP_LINK,
+      [WARM_UP_NAME]: WARM_UP_LINK,
     },
   });
   const prober = new Prober();
-  const priority = raisePriority();
-  const tools = { emulator, prober, seed: options.seed, patience: new Patience(options.patienceS) };
+  const control: number[] = [];
+  const tools = {
+    emulator,
+    prober,
+    seed: options.seed,
+    patience: new Patience(options.patienceS),
+    control,
+  };
   const lanes = { alone: 1, together: options.lanes };
   try {
-    const without = await probeNothing(prober, loadOfPackets(1_000, 200, seconds));
+    await warmUp(prober, emulator);
     await measureAll(
       tasks.filter(({ cell }) => cell.alone),
       lanes.alone,
@@ -88,7 +109,13 @@ export async function validate(options: ValidationOptions): Promise<Validation> 
     );
     const order = new Map(tasks.map(({ row }, index) => [row, index]));
     const inOrder = rows.toSorted((a, b) => (order.get(a) ?? cells.length) - (order.get(b) ?? cells.length));
-    return { rows: inOrder, cpuPressure: pressure(), without, priority };
+    return {
+      rows: inOrder,
+      cpuPressure: pressure(),
+      stolenCpu: stolen(),
+      without: spreadOf(control),
+      priority: await prober.priority(),
+    };
   } finally {
     await Promise.all([emulator.close(), prober.close()]);
   }
@@ -104,11 +131,10 @@ class Patience {
 
   async calm(): Promise<void> {
     while (this.#leftMs > 0) {
-      const pressure = watchCpuPressure();
-      await new Promise((resolve) => setTimeout(resolve, 500));
-      this.#leftMs -= 500;
-      const part = pressure();
-      if (part === undefined || part < CALM) return;
+      const [pressure, stolen] = [watchCpuPressure(), watchStolenCpu()];
+      await new Promise((resolve) => setTimeout(resolve, CALM_MS));
+      this.#leftMs -= CALM_MS;
+      if ((pressure() ?? 0) < CALM && (stolen() ?? 0) <= DISTURBED) return;
     }
   }
 }
@@ -118,38 +144,8 @@ interface Tools {
   readonly prober: Prober;
   readonly seed: number;
   readonly patience: Patience;
-}
-
-/** A link that is measured until it is within bounds, or often enough. */
-class Task {
-  readonly cell: Cell;
-  readonly index: number;
-  readonly #expected: Expectation;
-  #runs = 0;
-  #best: Verdict | undefined;
-  #row: Row | undefined;
-
-  constructor(cell: Cell, index: number) {
-    this.cell = cell;
-    this.index = index;
-    this.#expected = expectation(cell.settings, cell.load);
-  }
-
-  /** What is said of it in the end; undefined while it is to be measured. */
-  get row(): Row | undefined {
-    return this.#row;
-  }
-
-  get isFirst(): boolean {
-    return this.#runs === 0;
-  }
-
-  judge(recording: Recording): void {
-    this.#runs += 1;
-    const verdict = judge(this.cell, liveOf(recording), this.#expected);
-    if (this.#best === undefined || verdict.complaints.length < this.#best.complaints.length) this.#best = verdict;
-    if (verdict.complaints.length === 0 || this.#runs === MOST_RUNS) this.#row = rowOf(this.#best, this.#runs);
-  }
+  /** Delays of the controls so far, milliseconds. */
+  readonly control: number[];
 }
 
 /** Measures so many at the same time, and judges them when the last of these has ended. */
@@ -163,46 +159,70 @@ async function measureAll(
   while (waiting.length > 0) {
     const batch = waiting.splice(0, lanes);
     if (!batch.every((task) => task.isFirst)) await tools.patience.calm();
-    const recordings = await record(batch, tools);
+    tools.control.push(...(await probeNothing(tools.prober, CONTROL)));
+    const { recordings, stolenCpu } = await record(batch, tools);
     for (const [i, task] of batch.entries()) {
       const recording = recordings[i];
-      if (recording !== undefined) task.judge(recording);
+      if (recording !== undefined) task.judge(recording, stolenCpu);
       if (task.row === undefined) waiting.push(task);
       else keep(task.row);
     }
   }
 }
 
+interface Recorded {
+  readonly recordings: readonly Recording[];
+  /** Part of the CPUs' time meanwhile that the machine's host gave to others; undefined where the system does not tell. */
+  readonly stolenCpu: number | undefined;
+}
+
 /** One probe of each. A schedule starts for all links of an emulator: such a link gets one of its own. */
-async function record(batch: readonly Task[], { emulator, prober, seed }: Tools): Promise<Recording[]> {
+async function record(batch: readonly Task[], { emulator, prober, seed }: Tools): Promise<Recorded> {
   const own: WanEmulator[] = [];
   try {
     const probes: Probe[] = [];
     for (const { cell, index } of batch) {
       const probe = { state: stateOf(cell.settings), load: cell.load, link: `${index}`, emulator };
       if (cell.scheduled) {
-        probe.emulator = await startEmulator({ seed: seedOf(seed, cell.name), links: { [probe.link]: cell.settings } });
+        probe.emulator = await startEmulator({
+          seed: seedOf(seed, cell.name),
+          links: { [probe.link]: cell.settings, [WARM_UP_NAME]: WARM_UP_LINK },
+        });
         own.push(probe.emulator);
       }
       probes.push(probe);
     }
-    // Code that runs for the first time is slow: a thread of an emulator that was in use has that behind it.
-    const warmUp = loadOfPackets(1_000, 200, WARM_UP_S);
-    for (const probe of probes.filter(({ emulator: its }) => own.includes(its))) {
-      await probeLinks(prober, [{ ...probe, load: warmUp }]);
-    }
+    for (const one of own) await warmUp(prober, one);
     for (const one of own) await one.startSchedules();
-    return await probeLinks(prober, probes);
+    const stolen = watchStolenCpu();
+    return { recordings: await probeLinks(prober, probes), stolenCpu: stolen() };
   } finally {
     for (const one of own) await one.close();
   }
+}
+
+async function warmUp(prober: Prober, emulator: WanEmulator): Promise<void> {
+  const state = stateOf(WARM_UP_LINK);
+  await probeLinks(
+    prober,
+    WARM_UP.map((load) => ({ emulator, link: WARM_UP_NAME, state, load })),
+  );
 }
 
 async function measuredTcp(emulator: WanEmulator, seconds: number, patience: Patience): Promise<Row> {
   for (let runs = 1; ; runs += 1) {
     const { load, figures } = await probeTcp(emulator, { up: 'tcpUp', down: 'tcpDown' }, seconds);
     const complaints = figures.flatMap((figure) => figure.complaints);
-    const row: Row = { name: 'TCP upload', load: load.label, figures, added: undefined, complaints, runs };
+    const row: Row = {
+      name: 'TCP upload',
+      load: load.label,
+      figures,
+      own: undefined,
+      added: undefined,
+      complaints,
+      runs,
+      disturbed: 0,
+    };
     if (complaints.length === 0 || runs === MOST_RUNS) return row;
     await patience.calm();
   }

@@ -1,24 +1,29 @@
-import type { Judgement, Verdict } from './judge.ts';
+import type { Judgement, Spread, Verdict } from './judge.ts';
 
 /** One line of the report. */
 export interface Row {
   readonly name: string;
   readonly load: string;
   readonly figures: readonly Judgement[];
-  /** Milliseconds; absent where packets cannot be told apart (TCP). */
-  readonly added: { readonly p50Ms: number; readonly p99Ms: number } | undefined;
+  /** What the emulator added by itself and what was added from end to end; absent where packets cannot be told apart (TCP). */
+  readonly own: Spread | undefined;
+  readonly added: Spread | undefined;
   readonly complaints: readonly string[];
   /** How often it was measured until it was good or given up. */
   readonly runs: number;
+  /** How often more than that, while the machine's host kept the CPUs from this machine. */
+  readonly disturbed: number;
 }
 
-export const rowOf = (verdict: Verdict, runs: number): Row => ({
+export const rowOf = (verdict: Verdict, { runs, disturbed }: Pick<Row, 'runs' | 'disturbed'>): Row => ({
   name: verdict.cell.name,
   load: verdict.cell.load.label,
   figures: verdict.figures,
-  added: { p50Ms: verdict.live.addedP50Ms, p99Ms: verdict.live.addedP99Ms },
+  own: verdict.live.own,
+  added: verdict.live.added,
   complaints: verdict.complaints,
   runs,
+  disturbed,
 });
 
 const SHOWN: Readonly<Record<Judgement['figure'], (value: number) => string>> = {
@@ -38,14 +43,30 @@ function shown(row: Row, figure: Judgement['figure']): string {
   return `${asked}; ${measured}${found.complaints.length === 0 ? '' : ' !'}`;
 }
 
-const HEADER = ['link', 'load', 'delay ms', 'jitter ms', 'loss %', 'rate Mbit/s', 'added p50 / p99 ms', 'runs', ''];
+const HEADER = [
+  'link',
+  'load',
+  'delay ms',
+  'jitter ms',
+  'loss %',
+  'rate Mbit/s',
+  'own p50 / p99 ms',
+  'end to end p50 / p99 ms',
+  'runs',
+  '',
+];
 
 /** How to read the table. */
 export const LEGEND = [
   'Each figure: asked, model (mean of many seeds in virtual time); what the packets of this probe were to show > what was measured.',
   "A short probe's plan strays from what was asked by chance; the model's mean and the measured figure may not (5 %).",
-  'added: what packets took longer than planned, from one socket of the probe to the other. !: out of bounds.',
+  'own: what the emulator added to what was planned, from when it could read a packet until it had sent it; judged. end to end: what',
+  "was added from the probe's sender to its receiver, whose wake-ups are in it; shown for comparison. !: out of bounds.",
+  "runs: how often it was probed; + n: and how often besides while the machine's host kept the CPUs to itself, which does not count.",
 ];
+
+export const shownSpread = (spread: Spread | undefined): string =>
+  spread === undefined ? '' : `${spread.p50Ms.toFixed(2)} / ${spread.p99Ms.toFixed(2)}`;
 
 function cellsOf(row: Row): string[] {
   return [
@@ -55,8 +76,9 @@ function cellsOf(row: Row): string[] {
     shown(row, 'jitterMs'),
     shown(row, 'loss'),
     shown(row, 'rateBps'),
-    row.added === undefined ? '' : `${row.added.p50Ms.toFixed(2)} / ${row.added.p99Ms.toFixed(2)}`,
-    String(row.runs),
+    shownSpread(row.own),
+    shownSpread(row.added),
+    row.disturbed === 0 ? String(row.runs) : `${row.runs} + ${row.disturbed}`,
     row.complaints.length === 0 ? 'ok' : 'OUT',
   ];
 }
