@@ -4,7 +4,7 @@ import { readProfiles } from '../../src/wan/profiles.ts';
 import { type Cell, parameterCells, profileCells } from '../../src/wan/validate/cells.ts';
 import { bitsOf, type Figures, figuresOf, loadOfBits, loadOfPackets } from '../../src/wan/validate/figures.ts';
 import { judge, type Live } from '../../src/wan/validate/judge.ts';
-import { type Recording, liveOf as liveOfRecording, spreadOf } from '../../src/wan/validate/probe.ts';
+import { liveOf as liveOfRecording, type Recording, spreadOf } from '../../src/wan/validate/probe.ts';
 import { Prober } from '../../src/wan/validate/prober.ts';
 import { expectation, simulate } from '../../src/wan/validate/simulate.ts';
 import { rowOf, tableOf } from '../../src/wan/validate/table.ts';
@@ -168,7 +168,8 @@ describe('the judgement', () => {
 
   it('is shown as a table with a line for each link', () => {
     const bad = judge(cell, liveOf(cell, { figures: { delayMs: 60 } }), expected);
-    const lines = tableOf([rowOf(judge(cell, liveOf(cell), expected), { runs: 1, disturbed: 0 }),
+    const lines = tableOf([
+      rowOf(judge(cell, liveOf(cell), expected), { runs: 1, disturbed: 0 }),
       rowOf(bad, { runs: 3, disturbed: 2 }),
     ]);
     expect(lines).toHaveLength(4);

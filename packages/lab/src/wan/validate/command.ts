@@ -78,8 +78,7 @@ export async function wanValidate(args: readonly string[]): Promise<number> {
   ];
   console.log(lines.join('\n'));
   if (values.markdown !== undefined) await save(values.markdown, `${lines.join('\n')}\n`);
-  if (values.json !== undefined)
-    await save(values.json, `${JSON.stringify(validation, null, 2)}\n`);
+  if (values.json !== undefined) await save(values.json, `${JSON.stringify(validation, null, 2)}\n`);
   return out.length > 0 || rows.length === 0 ? 1 : 0;
 }
 

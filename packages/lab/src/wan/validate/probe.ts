@@ -45,7 +45,12 @@ export async function probeLinks(prober: Prober, probes: readonly Probe[]): Prom
   const lines = await Promise.all(
     probes.map(async (probe) => {
       const target = await prober.open(probe.load.count);
-      const proxy = await probe.emulator.openUdp({ target: { port: target.port }, up: [probe.link], down: [], trace: true });
+      const proxy = await probe.emulator.openUdp({
+        target: { port: target.port },
+        up: [probe.link],
+        down: [],
+        trace: true,
+      });
       return { ...probe, target, proxy };
     }),
   );
