@@ -176,7 +176,10 @@ export interface ParticipantMedia
   closeProducer(producerId: ProducerId): void;
   pauseProducer(producerId: ProducerId): Promise<void>;
   resumeProducer(producerId: ProducerId): Promise<void>;
-  /** Starts paused. @throws `producer-not-found`, `cannot-consume` */
+  /**
+   * Starts paused. Nothing is told of the consumer before whoever asked for it has it, so a pause meanwhile is
+   * in the answer or told after it. @throws `producer-not-found`, `cannot-consume`
+   */
   consume(producerId: ProducerId): Promise<OpenedConsumer>;
   closeConsumer(consumerId: ConsumerId): void;
   pauseConsumer(consumerId: ConsumerId): Promise<void>;

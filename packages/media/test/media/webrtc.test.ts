@@ -1,7 +1,7 @@
 import { eventually } from '@meridian/harness';
 import { isVp8KeyFrame, rtpPayload } from '@meridian/harness/webrtc';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { LegTotals, MediasoupEngine, ParticipantMedia, RoomMedia } from '../../src/index.ts';
+import type { LegTotals, MediasoupEngine, OpenedConsumer, ParticipantMedia, RoomMedia } from '../../src/index.ts';
 import { newRoomId, newSessionId, startEngine } from '../support/engines.ts';
 import { mirror, openLink, relay } from '../support/links.ts';
 import { connectPublisher, connectViewer } from '../support/peers.ts';
@@ -67,6 +67,32 @@ describe('participants with real WebRTC clients', () => {
       expect(viewerStates).toEqual(['recv connected']);
     }
     expect(speakerStates).toEqual(['send connected']);
+  });
+
+  it('receive nothing of a consumer before they resume it, while others of the same transport flow', async () => {
+    // Given a viewer whose client is up, with four consumers of what somebody sends all the time
+    const speaker = await join(here, room);
+    const viewer = await join(here, room);
+    const publisher = await connectPublisher(speaker);
+    closing.push(() => publisher.close());
+    publisher.start();
+    const { audioId, videoId } = publisher;
+    const consumers = await Promise.all([audioId, videoId, audioId, videoId].map((id) => viewer.consume(id)));
+    const { peer, packets } = await connectViewer(viewer, consumers);
+    closing.push(() => peer.close());
+    const received = (of: readonly OpenedConsumer[]) => of.map(({ consumerId }) => packets.get(consumerId)?.length);
+    const [resumed, waiting] = [consumers.slice(0, 2), consumers.slice(2)];
+
+    // When two of them are resumed and have brought much
+    for (const { consumerId } of resumed) await viewer.resumeConsumer(consumerId);
+    await eventually('the resumed ones flow', () => received(resumed).every((count = 0) => count >= 50));
+
+    // Then nothing has come of the others
+    expect(received(waiting)).toEqual([0, 0]);
+
+    // Until they are resumed as well
+    for (const { consumerId } of waiting) await viewer.resumeConsumer(consumerId);
+    await eventually('the others flow as well', () => received(waiting).every((count = 0) => count >= 10));
   });
 
   it('are measured leg by leg', async () => {

@@ -221,6 +221,35 @@ export function mediaEngineContract(name: string, start: () => Promise<EngineUnd
         await expect(speaker.pauseProducer(producerId)).rejects.toMatchObject({ code: 'producer-not-found' });
       });
 
+      it('tells of a consumer only who has it: a pause meanwhile is in the answer or comes after it', async () => {
+        const [speaker, listener] = [await join(), await join()];
+        const producerId = await publishAudio(speaker);
+        const paused = new Map<ConsumerId, boolean>();
+        const early: ConsumerId[] = [];
+        listener.on('consumer-updated', ({ consumerId, producerPaused }) => {
+          if (!paused.has(consumerId)) early.push(consumerId);
+          paused.set(consumerId, producerPaused);
+        });
+        const consume = async () => {
+          const { consumerId, producerPaused } = await listener.consume(producerId);
+          // The few steps from here to whoever is to be told.
+          for (let step = 0; step < 10; step++) await Promise.resolve();
+          paused.set(consumerId, producerPaused);
+        };
+
+        const asked: Promise<unknown>[] = [];
+        for (let n = 0; n < 4; n++) {
+          asked.push(consume(), speaker.pauseProducer(producerId));
+          asked.push(consume(), speaker.resumeProducer(producerId));
+        }
+        asked.push(consume(), speaker.pauseProducer(producerId));
+        await Promise.all(asked);
+
+        await eventually('all hear how it is in the end', () => [...paused.values()].every((one) => one));
+        expect(early).toEqual([]);
+        expect(paused.size).toBe(9);
+      });
+
       it('carries data producers with label, protocol and reliability', async () => {
         const [sender, reader] = [await join(), await join()];
         const dataProducerId = await publishData(sender);

@@ -11,7 +11,6 @@ export const subscribeData: Handler<'subscribe-data'> = {
     requireGrant(participant.grants, 'subscribe');
     const opening = participant.dataSubscriptions.subscribe(dataProducerId);
     const opened = await withDeadline(services.clock, SUBSCRIBE_TIMEOUT_MS, opening);
-    participant.answersWith(opened);
-    return opened;
+    return participant.answerWithData(opened);
   },
 };

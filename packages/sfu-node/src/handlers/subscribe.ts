@@ -13,7 +13,6 @@ export const subscribe: Handler<'subscribe'> = {
     requireGrant(participant.grants, 'subscribe');
     const opening = participant.subscriptions.subscribe(producerId);
     const opened = await withDeadline(services.clock, SUBSCRIBE_TIMEOUT_MS, opening);
-    participant.answersWith(opened);
-    return opened;
+    return participant.answerWith(opened);
   },
 };

@@ -77,8 +77,8 @@ export class LocalParticipant {
   readonly subscriptions: Subscriptions<ProducerId, ProducerInfo, ConsumerOptions>;
   readonly dataSubscriptions: Subscriptions<DataProducerId, DataProducerInfo, DataConsumerOptions>;
   readonly #options: LocalParticipantOptions;
-  readonly #consumers = new KnownConsumers<ConsumerId, ProducerId>();
-  readonly #dataConsumers = new KnownConsumers<DataConsumerId, DataProducerId>();
+  readonly #consumers = new KnownConsumers<ConsumerId, ProducerId, ConsumerOptions>();
+  readonly #dataConsumers = new KnownConsumers<DataConsumerId, DataProducerId, DataConsumerOptions>();
   readonly #undo: Cancel[] = [];
   readonly #joinedAtMs: number;
   readonly #health: TransportHealth;
@@ -205,15 +205,20 @@ export class LocalParticipant {
   }
 
   /**
-   * A request is answered with this subscription: from now on the page knows of it.
+   * What a request is answered with: this subscription as it is now. From now on the page knows of it.
    * @throws MeridianError `closed` when it has ended meanwhile
    */
-  answersWith(opened: Pick<ConsumerOptions, 'consumerId'> | Pick<DataConsumerOptions, 'dataConsumerId'>): void {
-    const isThere =
-      'consumerId' in opened
-        ? this.#consumers.tell(opened.consumerId)
-        : this.#dataConsumers.tell(opened.dataConsumerId);
-    if (!isThere) throw new MeridianError('closed');
+  answerWith({ consumerId }: ConsumerOptions): ConsumerOptions {
+    const opened = this.#consumers.tell(consumerId);
+    if (opened === undefined) throw new MeridianError('closed');
+    return opened;
+  }
+
+  /** As `answerWith`. @throws MeridianError `closed` */
+  answerWithData({ dataConsumerId }: DataConsumerOptions): DataConsumerOptions {
+    const opened = this.#dataConsumers.tell(dataConsumerId);
+    if (opened === undefined) throw new MeridianError('closed');
+    return opened;
   }
 
   /** Leaves the room on this node: media, subscriptions, claims on relays. Idempotent, synchronous. */
@@ -280,20 +285,21 @@ export class LocalParticipant {
         isLocal: (info) => info.nodeId === nodeId,
         pull: (producerId, info) => pull(info.nodeId, mediaItem(producerId)),
         consume: async (producerId, { sessionId, source }) => {
-          const opened = await media.consume(producerId);
-          this.#consumers.made(opened.consumerId, producerId);
+          const opened = { ...(await media.consume(producerId)), sessionId, source };
+          this.#consumers.made(opened.consumerId, producerId, opened);
           if (!this.#firstConsumerSeen) {
             this.#firstConsumerSeen = true;
             this.#options.onFirstConsumer(clock.now() - this.#joinedAtMs);
           }
-          return { ...opened, sessionId, source };
+          return opened;
         },
         close: ({ consumerId }) => {
           if (!media.closed) media.closeConsumer(consumerId);
           this.#consumerGone(consumerId);
         },
-        announce: (opened) => {
-          if (this.#consumers.tell(opened.consumerId)) this.notify('consumer-opened', opened);
+        announce: ({ consumerId }) => {
+          const opened = this.#consumers.tell(consumerId);
+          if (opened !== undefined) this.notify('consumer-opened', opened);
         },
       },
     });
@@ -311,16 +317,17 @@ export class LocalParticipant {
         isLocal: (info) => info.nodeId === nodeId,
         pull: (dataProducerId, info) => pull(info.nodeId, dataItem(dataProducerId)),
         consume: async (dataProducerId, { sessionId }) => {
-          const opened = await media.consumeData(dataProducerId);
-          this.#dataConsumers.made(opened.dataConsumerId, dataProducerId);
-          return { ...opened, sessionId };
+          const opened = { ...(await media.consumeData(dataProducerId)), sessionId };
+          this.#dataConsumers.made(opened.dataConsumerId, dataProducerId, opened);
+          return opened;
         },
         close: ({ dataConsumerId }) => {
           if (!media.closed) media.closeDataConsumer(dataConsumerId);
           this.#dataConsumerGone(dataConsumerId);
         },
-        announce: (opened) => {
-          if (this.#dataConsumers.tell(opened.dataConsumerId)) this.notify('data-consumer-opened', opened);
+        announce: ({ dataConsumerId }) => {
+          const opened = this.#dataConsumers.tell(dataConsumerId);
+          if (opened !== undefined) this.notify('data-consumer-opened', opened);
         },
       },
     });
@@ -353,9 +360,16 @@ export class LocalParticipant {
         this.#dataConsumerGone(dataConsumerId);
         this.dataSubscriptions.consumerClosed(dataProducerId, (opened) => opened.dataConsumerId === dataConsumerId);
       }),
-      media.on('consumer-updated', (data) => this.notify('consumer-updated', data)),
-      media.on('consumer-layers', (data) => this.notify('consumer-layers', data)),
-      media.on('consumer-score', (data) => this.notify('consumer-score', data)),
+      media.on('consumer-updated', (data) => {
+        const { consumerId, producerPaused } = data;
+        if (this.#consumers.changed(consumerId, { producerPaused })) this.notify('consumer-updated', data);
+      }),
+      media.on('consumer-layers', (data) => {
+        if (this.#consumers.isTold(data.consumerId)) this.notify('consumer-layers', data);
+      }),
+      media.on('consumer-score', (data) => {
+        if (this.#consumers.isTold(data.consumerId)) this.notify('consumer-score', data);
+      }),
       media.on('producer-closed', ({ producerId }) => {
         if (this.published.removeProducer(producerId)) onProducerEnded(producerId);
       }),

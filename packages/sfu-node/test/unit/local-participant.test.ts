@@ -125,7 +125,7 @@ describe('a page', () => {
       published.delete(producerId);
       ann.roomChanged({ type: 'producer-closed', producerId, sessionId }, undefined);
     };
-    return { ann, producerId, published, producer, opens, closes, told: () => sent.map(({ event }) => event) };
+    return { ann, bob, producerId, published, producer, opens, closes, told: () => sent.map(({ event }) => event) };
   };
 
   test('is not told of the end of a consumer that was being made when the room said that nobody sends', async () => {
@@ -154,9 +154,29 @@ describe('a page', () => {
     const { ann, producerId, published, producer, closes, told } = await annAndBob();
     published.set(producerId, producer);
     const opened = await ann.subscriptions.subscribe(producerId);
-    ann.answersWith(opened);
+    ann.answerWith(opened);
     closes();
     expect(told()).toEqual(['consumer-closed']);
-    expect(() => ann.answersWith(opened)).toThrow('closed');
+    expect(() => ann.answerWith(opened)).toThrow('closed');
+  });
+
+  test('hears of a mute with the consumer or after it, and of no consumer that it was not told of', async () => {
+    // Given a request for a consumer that was refused, since it waited too long, and whose consumer came after all
+    const { ann, bob, producerId, published, producer, told } = await annAndBob();
+    published.set(producerId, producer);
+    const opened = await ann.subscriptions.subscribe(producerId);
+
+    // When Bob mutes
+    await bob.pauseProducer(producerId);
+
+    // Then there is nothing that the page would understand, and the next request says how it is now
+    expect(told()).toEqual([]);
+    expect(opened.producerPaused).toBe(false);
+    expect(ann.answerWith(await ann.subscriptions.subscribe(producerId))).toEqual({ ...opened, producerPaused: true });
+
+    // And from then on the page is told
+    await bob.resumeProducer(producerId);
+    expect(told()).toEqual(['consumer-updated']);
+    expect(ann.answerWith(opened).producerPaused).toBe(false);
   });
 });
