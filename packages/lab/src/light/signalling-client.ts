@@ -1,26 +1,16 @@
 import {
   CreateSessionReply,
-  isNotificationName,
   JoinRoomReply,
   type MediaKind,
   type MediaSource,
-  MeridianError,
-  NOTIFICATIONS,
-  type NotificationData,
   type NotificationName,
-  parseJson,
-  parseOrThrow,
-  REQUESTS,
   type ReplyData,
   type RequestInput,
   type RequestMethod,
   type RtpParameters,
-  ServerFrame,
-  SIGNALLING_PROTOCOL,
-  TOKEN_PROTOCOL_PREFIX,
 } from '@meridian/protocol';
-import { WebSocket } from 'ws';
 import { enterAsGuest, post } from './api.ts';
+import { LightConnection } from './light-connection.ts';
 
 export interface LightJoinOptions {
   readonly url: string;
@@ -35,23 +25,18 @@ export interface LightJoinOptions {
 export class LightParticipant {
   readonly nodeId: string;
   readonly joined: ReplyData<'join'>;
-  readonly #socket: WebSocket;
-  readonly #pending: Map<number, PendingReply>;
-  readonly #counts: NotificationCounts;
-  #nextId = 2;
+  readonly #connection: LightConnection;
+  readonly #counts: ReadonlyMap<NotificationName, number>;
 
-  private constructor(parts: {
-    nodeId: string;
-    socket: WebSocket;
-    pending: Map<number, PendingReply>;
-    counts: NotificationCounts;
-    joined: ReplyData<'join'>;
-  }) {
-    this.nodeId = parts.nodeId;
-    this.#socket = parts.socket;
-    this.#pending = parts.pending;
-    this.#counts = parts.counts;
-    this.joined = parts.joined;
+  private constructor(
+    connection: LightConnection,
+    joined: ReplyData<'join'>,
+    counts: ReadonlyMap<NotificationName, number>,
+  ) {
+    this.nodeId = connection.welcome.nodeId;
+    this.joined = joined;
+    this.#connection = connection;
+    this.#counts = counts;
   }
 
   /** The whole token chain and the join. @throws MeridianError as the servers answered. */
@@ -63,29 +48,27 @@ export class LightParticipant {
       { room: options.room, ...(options.region === undefined ? {} : { region: options.region }) },
       userToken,
     );
-    const socket = new WebSocket(session.wsUrl, [
-      SIGNALLING_PROTOCOL,
-      `${TOKEN_PROTOCOL_PREFIX}${session.sessionToken}`,
-    ]);
-    const pending = new Map<number, PendingReply>();
-    const counts: NotificationCounts = new Map();
+    const counts = new Map<NotificationName, number>();
+    const connection = await LightConnection.open({
+      wsUrl: session.wsUrl,
+      token: session.sessionToken,
+      onHeard: ({ event }) => counts.set(event, (counts.get(event) ?? 0) + 1),
+    });
     try {
-      const welcome = await firstNotification(socket, 'welcome', pending, counts);
-      keepAlive(socket, welcome.pingEveryMs);
       const place = await post(JoinRoomReply, `${options.url}/v1/rooms/${options.room}/join`, {}, session.sessionToken);
-      const joined = await request(socket, pending, 1, 'join', {
+      const joined = await connection.request('join', {
         roomToken: place.roomToken,
-        rtpCapabilities: welcome.routerRtpCapabilities,
+        rtpCapabilities: connection.welcome.routerRtpCapabilities,
       });
-      return new LightParticipant({ nodeId: welcome.nodeId, socket, pending, counts, joined });
+      return new LightParticipant(connection, joined, counts);
     } catch (error) {
-      socket.terminate();
+      connection.cut();
       throw error;
     }
   }
 
   request<M extends RequestMethod>(method: M, data: RequestInput<M>): Promise<ReplyData<M>> {
-    return request(this.#socket, this.#pending, this.#nextId++, method, data);
+    return this.#connection.request(method, data);
   }
 
   async publish(
@@ -108,80 +91,8 @@ export class LightParticipant {
   }
 
   async leave(): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.#socket.once('close', () => resolve()));
-    if (this.#socket.readyState === WebSocket.CLOSED) return;
+    if (!this.#connection.open) return;
     await this.request('leave', {}).catch(() => {});
-    this.#socket.close();
-    await closed;
+    await this.#connection.close();
   }
-}
-
-/** A peer that says nothing for long is dead to the node. */
-function keepAlive(socket: WebSocket, everyMs: number): void {
-  let id = 0;
-  const timer = setInterval(() => {
-    if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ t: 'ping', id: id++ }));
-  }, everyMs);
-  timer.unref();
-  socket.once('close', () => clearInterval(timer));
-}
-
-type NotificationCounts = Map<string, number>;
-
-interface PendingReply {
-  readonly resolve: (data: unknown) => void;
-  readonly reject: (error: Error) => void;
-}
-
-async function request<M extends RequestMethod>(
-  socket: WebSocket,
-  pending: Map<number, PendingReply>,
-  id: number,
-  method: M,
-  data: RequestInput<M>,
-): Promise<ReplyData<M>> {
-  const reply = await new Promise<unknown>((resolve, reject) => {
-    pending.set(id, { resolve, reject });
-    socket.send(JSON.stringify({ t: 'req', id, method, data }));
-  });
-  return parseOrThrow(REQUESTS[method].reply, reply, 'internal', `reply to ${method}`) as ReplyData<M>;
-}
-
-/** Routes frames from now on; resolves with the first notification of that name. */
-function firstNotification<N extends NotificationName>(
-  socket: WebSocket,
-  wanted: N,
-  pending: Map<number, PendingReply>,
-  counts: NotificationCounts,
-): Promise<NotificationData<N>> {
-  return new Promise((resolve, reject) => {
-    socket.on('message', (raw) => {
-      const frame = parseJson(ServerFrame, raw.toString());
-      switch (frame.t) {
-        case 'res':
-          pending.get(frame.id)?.resolve(frame.data);
-          pending.delete(frame.id);
-          break;
-        case 'err':
-          pending.get(frame.id)?.reject(MeridianError.fromBody(frame.error));
-          pending.delete(frame.id);
-          break;
-        case 'ntf':
-          counts.set(frame.event, (counts.get(frame.event) ?? 0) + 1);
-          if (frame.event === wanted && isNotificationName(frame.event)) {
-            resolve(parseOrThrow(NOTIFICATIONS[wanted], frame.data) as NotificationData<N>);
-          }
-          break;
-        case 'pong':
-          break;
-      }
-    });
-    socket.once('error', reject);
-    socket.once('close', (code, reason) => {
-      const error = new MeridianError('session-lost', { message: `closed with ${code} ${reason.toString()}` });
-      reject(error);
-      for (const one of pending.values()) one.reject(error);
-      pending.clear();
-    });
-  });
 }

@@ -1,33 +1,27 @@
 import { eventually } from '@meridian/harness';
 import {
+  Asker,
   isNotificationName,
-  MeridianError,
-  NOTIFICATIONS,
   type NotificationData,
   type NotificationName,
   parseJson,
-  parseOrThrow,
-  REQUESTS,
   type ReplyData,
   type RequestInput,
   type RequestMethod,
   type ResumePoint,
+  readNotification,
   resumeProtocol,
   ServerFrame,
   SIGNALLING_PROTOCOL,
   TOKEN_PROTOCOL_PREFIX,
 } from '@meridian/protocol';
 import { WebSocket } from 'ws';
-import type { z } from 'zod';
 
 export interface Heard {
   readonly seq: number;
   readonly event: NotificationName;
   readonly data: unknown;
 }
-
-const REPLIES: { readonly [M in RequestMethod]: { readonly reply: z.ZodType<ReplyData<M>> } } = REQUESTS;
-const HEARD: { readonly [N in NotificationName]: z.ZodType<NotificationData<N>> } = NOTIFICATIONS;
 
 /** A client as the protocol describes it: every frame of the node is checked against its schema. */
 export class TestClient {
@@ -36,18 +30,17 @@ export class TestClient {
   readonly pongs: number[] = [];
   readonly closed: Promise<{ code: number; reason: string }>;
   closeInfo: { code: number; reason: string } | undefined;
-  readonly #pending = new Map<number, PromiseWithResolvers<unknown>>();
-  #nextId = 1;
+  readonly #asker: Asker;
 
-  constructor(url: string, protocols: string[], headers: Record<string, string> = {}) {
+  constructor(url: string, protocols: string[], headers: Record<string, string> = {}, nextId = 1) {
+    this.#asker = new Asker((text) => this.socket.send(text), nextId);
     this.socket = new WebSocket(url, protocols, { headers });
     this.socket.on('message', (data) => this.#receive(data.toString()));
     this.socket.on('error', () => {});
     this.closed = new Promise((resolve) => {
       this.socket.on('close', (code, reason) => {
         this.closeInfo = { code, reason: reason.toString() };
-        for (const { reject } of this.#pending.values()) reject(new Error(`closed with ${code}`));
-        this.#pending.clear();
+        this.#asker.fail(new Error(`closed with ${code}`));
         resolve(this.closeInfo);
       });
     });
@@ -67,9 +60,7 @@ export class TestClient {
   ): TestClient {
     const named = typeof point === 'string' ? point : resumeProtocol(point);
     const protocols = [SIGNALLING_PROTOCOL, `${TOKEN_PROTOCOL_PREFIX}${token}`, named];
-    const client = new TestClient(`${nodeUrl.replace('http', 'ws')}/ws`, protocols, options.headers);
-    client.#nextId = options.nextId ?? 1;
-    return client;
+    return new TestClient(`${nodeUrl.replace('http', 'ws')}/ws`, protocols, options.headers, options.nextId);
   }
 
   /** Number of the last notification that came. */
@@ -79,34 +70,30 @@ export class TestClient {
 
   /** The id that the next request will have. */
   get nextId(): number {
-    return this.#nextId;
+    return this.#asker.nextId;
   }
 
-  async request<M extends RequestMethod>(method: M, data: RequestInput<M>): Promise<ReplyData<M>> {
-    const reply = await this.send({ method, data });
-    return parseOrThrow(REPLIES[method].reply, reply, 'internal', `reply to ${method}`);
+  request<M extends RequestMethod>(method: M, data: RequestInput<M>): Promise<ReplyData<M>> {
+    return this.#asker.request(method, data);
   }
 
   /** A request that need not be one of the protocol's. */
-  send({ method, data }: { method: string; data: unknown }): Promise<unknown> {
-    return this.sendAs(this.#nextId++, { method, data });
+  send(request: { method: string; data: unknown }): Promise<unknown> {
+    return this.sendAs(this.#asker.takeId(), request);
   }
 
   /** Sent again under the id that it had, or under one of the test's own. */
-  sendAs(id: number, { method, data }: { method: string; data: unknown }): Promise<unknown> {
-    const pending = Promise.withResolvers<unknown>();
-    this.#pending.set(id, pending);
-    this.socket.send(JSON.stringify({ t: 'req', id, method, data }));
-    return pending.promise;
+  sendAs(id: number, request: { method: string; data: unknown }): Promise<unknown> {
+    return this.#asker.ask(id, request);
   }
 
   /** A sign of life that says what has come. */
   ping(seq: number = this.lastSeq): void {
-    this.socket.send(JSON.stringify({ t: 'ping', id: this.#nextId++, seq }));
+    this.socket.send(JSON.stringify({ t: 'ping', id: this.#asker.takeId(), seq }));
   }
 
   all<N extends NotificationName>(event: N): NotificationData<N>[] {
-    return this.heard.filter((one) => one.event === event).map((one) => parseOrThrow(HEARD[event], one.data));
+    return this.heard.filter((one) => one.event === event).map((one) => readNotification(event, one.data));
   }
 
   /** The first notification of that name that fits, heard already or to come. */
@@ -131,23 +118,11 @@ export class TestClient {
 
   #receive(text: string): void {
     const frame = parseJson(ServerFrame, text, 'internal', 'server frame');
-    switch (frame.t) {
-      case 'res':
-        this.#pending.get(frame.id)?.resolve(frame.data);
-        this.#pending.delete(frame.id);
-        break;
-      case 'err':
-        this.#pending.get(frame.id)?.reject(MeridianError.fromBody(frame.error));
-        this.#pending.delete(frame.id);
-        break;
-      case 'ntf':
-        if (!isNotificationName(frame.event)) throw new Error(`unknown notification ${frame.event}`);
-        parseOrThrow(NOTIFICATIONS[frame.event], frame.data, 'internal', frame.event);
-        this.heard.push({ seq: frame.seq, event: frame.event, data: frame.data });
-        break;
-      case 'pong':
-        this.pongs.push(frame.id);
-        break;
-    }
+    this.#asker.hear(frame);
+    if (frame.t === 'pong') this.pongs.push(frame.id);
+    if (frame.t !== 'ntf') return;
+    if (!isNotificationName(frame.event)) throw new Error(`unknown notification ${frame.event}`);
+    readNotification(frame.event, frame.data);
+    this.heard.push({ seq: frame.seq, event: frame.event, data: frame.data });
   }
 }
