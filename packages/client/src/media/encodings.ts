@@ -1,5 +1,6 @@
 import { assertNever, type MediaSource } from '@meridian/protocol';
 import type { types } from 'mediasoup-client';
+import { FULL_LINES, type Layer, layersFor } from './camera-layers.ts';
 
 type Encoding = types.RtpEncodingParameters;
 
@@ -12,49 +13,6 @@ export const isVideoCodec = (text: string | null | undefined): text is VideoCode
 
 /** VP8: every browser sends and receives it, and its simulcast is proven. */
 export const DEFAULT_VIDEO_CODEC: VideoCodec = 'vp8';
-
-interface Layer {
-  /** Of its picture. */
-  readonly lines: number;
-  /** bit/s */
-  readonly maxBitrate: number;
-  readonly maxFramerate?: number;
-}
-
-/**
- * Spatial layers of a camera, the smallest first; each has twice the lines of the one before. Every layer names its frame
- * rate: Chromium takes the greatest one that is named for all layers together.
- */
-const LAYERS: readonly Layer[] = [
-  { lines: 180, maxBitrate: 150_000, maxFramerate: 15 },
-  { lines: 360, maxBitrate: 500_000, maxFramerate: 30 },
-  { lines: 720, maxBitrate: 1_500_000, maxFramerate: 30 },
-];
-
-/**
- * The smallest layer where there is no other: half the frames are enough for a thumbnail beside larger layers, not for all
- * that there is. Twice the frames need more bits as well: Chromium's own test picture takes 160 kbit/s, and with less the
- * encoder leaves out pictures, half of them for a second whenever several people who begin to watch ask for key frames.
- */
-const ALONE: Layer = { lines: 180, maxBitrate: 250_000, maxFramerate: 30 };
-
-/** Number of spatial layers of a camera of full size; 0 is the smallest. */
-export const CAMERA_LAYERS = LAYERS.length;
-/** Lines of the smallest layer. */
-export const LEAST_LINES = 180;
-const FULL_LINES = 720;
-
-/** A camera may give somewhat fewer lines than a layer is named for. */
-const SLACK = 0.8;
-
-/**
- * The layers that a picture of so many lines is worth. Asked for more, browsers leave out the upper
- * ones: of a picture of 180 lines they would send 45.
- */
-function layersFor(lines: number): readonly Layer[] {
-  const worth = LAYERS.filter((layer) => lines >= layer.lines * SLACK);
-  return worth.length > 1 ? worth : [ALONE];
-}
 
 /** How many layers a track is sent in. */
 export const layerCountOf = (source: MediaSource, track: MediaStreamTrack, simulcast = true): number =>

@@ -1,6 +1,6 @@
 import type { RtpParameters } from '@meridian/protocol';
 import { parseScalabilityMode } from 'mediasoup-client';
-import { CAMERA_LAYERS, LEAST_LINES } from './encodings.ts';
+import { CAMERA_LAYERS, LEAST_LINES } from './camera-layers.ts';
 
 /** The size at which a video is shown, in device pixels; `hidden` when nobody sees it. */
 export type Shown = { readonly width: number; readonly height: number } | 'hidden';

@@ -2,6 +2,7 @@ import { REQUESTS, RtpParameters } from '@meridian/protocol';
 import type { types } from 'mediasoup-client';
 import { describe, expect, it } from 'vitest';
 import { isVideoCodec, VIDEO_CODECS } from '../../src/index.ts';
+import { bitrateInOneLayer } from '../../src/media/camera-layers.ts';
 import { sendingOf } from '../../src/media/encodings.ts';
 import { layerFor } from '../../src/media/layers.ts';
 import { participant, producer } from '../support/builders.ts';
@@ -81,6 +82,11 @@ describe('what a camera sends', () => {
       expect(encodings?.[0]?.scalabilityMode).toBe(codec === 'vp9' ? 'L1T3' : undefined);
     },
   );
+
+  it.each([1080, 720, 480, 360, 240, 180])('has in one layer of %i lines the bits that others may ask for', (lines) => {
+    const [alone] = sendingOf('camera', 'vp8', everything, lines, false).encodings ?? [];
+    expect(bitrateInOneLayer(lines)).toBe(alone?.maxBitrate);
+  });
 
   it('names a frame rate for every layer, lest the least one hold for all', () => {
     const { encodings } = sendingOf('camera', 'vp8', everything);

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { bitrateInOneLayer } from '@meridian/client/camera-layers';
 import { MeridianError } from '@meridian/protocol';
 import { type Recording, readAudio, readVideo } from '../../load/media/recorded.ts';
 import { findFfmpeg } from '../measure/quality.ts';
@@ -18,20 +19,13 @@ const AUDIO_KBPS = 32;
 
 type Size = Pick<VideoSent, 'width' | 'height' | 'fps'>;
 
-/** About what the SDK gives a camera of so many lines. */
-export function videoKbps({ height }: Pick<VideoSent, 'height'>): number {
-  if (height <= 180) return 150;
-  if (height <= 360) return 500;
-  return height <= 720 ? 1_500 : 2_500;
-}
-
 /** What light peers play: made once by ffmpeg, in the sizes that are asked for. */
 export class Recordings {
   readonly #made = new Map<string, Promise<Recording>>();
 
   /** @throws MeridianError `config-invalid` without an ffmpeg that knows VP8 */
   video({ width, height, fps }: Size): Promise<Recording> {
-    const kbps = videoKbps({ height });
+    const kbps = bitrateInOneLayer(Math.min(width, height)) / 1_000;
     return this.#once(`${width}x${height} ${fps}`, readVideo, [
       ...['-f', 'lavfi', '-i', `testsrc2=size=${width}x${height}:rate=${fps}`, '-t', String(LENGTH_S)],
       ...['-c:v', 'libvpx', '-deadline', 'realtime', '-cpu-used', '8', '-pix_fmt', 'yuv420p'],
