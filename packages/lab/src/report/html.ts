@@ -44,7 +44,7 @@ tbody tr.minor td { color: var(--soft); } tbody tr:last-child td { border-bottom
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 4px 18px; margin: 0; font-size: 13.5px; }
 dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
 details { margin: 14px 0 0; } summary { cursor: pointer; color: var(--soft); font-size: 14px; }
-details h3 { font-size: 14px; margin: 18px 12px 4px; } details td { padding: 4px 12px; } details td:first-child { white-space: nowrap; } ul.files { columns: 3 240px; font-size: 13px; padding-left: 18px; }
+details h3 { font-size: 14px; margin: 18px 12px 4px; } details table { font-size: 12.5px; } details th, details td { padding: 4px 7px; } details td:first-child { white-space: nowrap; } ul.files { columns: 3 240px; font-size: 13px; padding-left: 18px; }
 a { color: #0072b2; }
 @media (max-width: 700px) { main { padding: 24px 12px 48px; } .card { padding: 14px 14px; } h1 { font-size: 24px; } .wide { padding: 4px 0; } .wide th, .wide td { padding: 6px 8px; } .wide th { min-width: 92px; } dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: 8px; } }
 small { color: var(--soft); } td small { white-space: nowrap; } ul.plain { margin: 8px 0 0; padding-left: 20px; }

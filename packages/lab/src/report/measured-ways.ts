@@ -8,6 +8,8 @@ export interface Way {
   readonly to: string;
   /** Such as "181 ms RTT, 0.12 % loss". */
   readonly label: string;
+  /** What becomes of it by plan, where something does. */
+  readonly plan?: string | undefined;
 }
 
 /** Ways of a real network, as the nodes measured them: medians of the round trip, means of the loss. */

@@ -74,7 +74,8 @@ function cutAreas(arms: readonly ArmRuns[]) {
   return {
     silent: true,
     itemStyle: { color: '#000', opacity: 0.07 },
-    label: { position: 'insideTop', fontSize: 11, color: '#444' },
+    // Above the plot: within it a line may run through the words.
+    label: { position: 'top', distance: 3, fontSize: 11, color: '#444' },
     data: [...whose].map(([key, names]) => {
       const [fromS, toS] = key.split(' ').map(Number);
       return [{ name: `line of ${names.join(', ')} cut`, xAxis: fromS }, { xAxis: toS }];

@@ -116,6 +116,17 @@ describe('a light member of an experiment', () => {
     expect(links.up?.delivered).toBeGreaterThan(20);
     expect(links.down?.delivered).toBeGreaterThan(20);
 
+    // When its line is cut, then what comes is read on, though its node cannot answer any more
+    await emulator.change('up', { outage: true });
+    await far.news();
+    const cut: PageNews[] = [];
+    await eventually('it is read on', async () => {
+      cut.push(await far.news());
+      return cut.flatMap(({ stats }) => stats).length >= 5;
+    });
+    expect(cut.flatMap(({ node }) => node).length).toBeLessThanOrEqual(1);
+    await emulator.change('up', { outage: false });
+
     // When both leave
     await Promise.all([far.leave(), near.leave()]);
 

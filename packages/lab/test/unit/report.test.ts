@@ -8,9 +8,10 @@ import { freezesOf } from '../../src/analysis/freezes.ts';
 import { METRICS, overPairs } from '../../src/analysis/metrics.ts';
 import type { RecordLine } from '../../src/experiment/record/schema.ts';
 import { layOut } from '../../src/report/layout.ts';
-import { pathLabel, pathSettings } from '../../src/report/topology.ts';
+import { pathLabel, pathSettings, planLabel } from '../../src/report/topology.ts';
 import { writeReport } from '../../src/report/write.ts';
 import { normalAt } from '../../src/wan/model/random.ts';
+import { LinkSettings } from '../../src/wan/model/settings.ts';
 import { type SyntheticRun, scenario, syntheticLines, syntheticRun } from '../support/synthetic-run.ts';
 
 const ARMS = ['relay', 'far-node', 'middle-node'] as const;
@@ -151,6 +152,23 @@ test('a path is labelled with what its links do together', () => {
   expect(pathLabel(up, pathSettings(['a'], links))).toContain('102 / 90 ms');
 });
 
+test('a path is labelled with what becomes of it by plan while it is measured', () => {
+  const fixed = LinkSettings.parse({ delayMs: 3 });
+  const cut = LinkSettings.parse({
+    delayMs: 130,
+    schedule: [
+      { atS: 30, change: { outage: true } },
+      { atS: 38, change: { outage: false, delayMs: 170, loss: { kind: 'independent', ratio: 0.025 } } },
+    ],
+  });
+  const links = { near: fixed, there: cut, back: cut };
+  const plan = (lengthS: number) => planLabel(['near', 'there'], ['back', 'near'], links, lengthS);
+  expect(plan(60)).toBe('dark from 30 to 38 s; from 38 s on 173 ms, 2.50 % loss');
+  expect(plan(35)).toBe('dark from 30 to 35 s');
+  expect(plan(30)).toBeUndefined();
+  expect(planLabel(['near'], ['near'], links, 60)).toBeUndefined();
+});
+
 describe('the report', () => {
   let dir: string;
   beforeEach(async () => {
@@ -232,6 +250,8 @@ describe('the report', () => {
       expect(plot).not.toContain('line of middle-node');
     }
     expect(await readFile(join(dir, 'plots', 'blocks-recovery.svg'), 'utf8')).toMatch(/^<svg/);
+    expect(await readFile(join(dir, 'plots', 'topology-far-node.svg'), 'utf8')).toContain('dark from 2 to 6 s');
+    expect(await readFile(join(dir, 'plots', 'topology-middle-node.svg'), 'utf8')).not.toContain('dark');
   });
 
   test('of real servers draws what was measured between them, and says how well clocks are known', async () => {

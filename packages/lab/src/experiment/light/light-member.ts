@@ -7,6 +7,7 @@ import { LogHistogram } from '../../load/measure/log-histogram.ts';
 import { RecordedSource, type Recording } from '../../load/media/recorded.ts';
 import type { ClientTask, KeptFrame, PageNews } from '../page/contract.ts';
 import { noNews } from '../page/no-news.ts';
+import { oneAtATime } from '../page/one-at-a-time.ts';
 import { askClock } from '../world/clock.ts';
 import type { LabClient } from '../world/stage.ts';
 import type { Recordings } from './recordings.ts';
@@ -47,7 +48,8 @@ export class LightMember implements LabClient {
   #failure: Error | undefined;
   #frames = 0;
   #receiving = false;
-  #reading: Promise<void> | undefined;
+  readonly #ask = oneAtATime(() => this.#askNode());
+  #asking = Promise.resolve();
   #over = false;
 
   private constructor(
@@ -104,7 +106,7 @@ export class LightMember implements LabClient {
     this.#mark('joining');
     this.#timers.push(
       setInterval(() => this.#participant.run(nowMs()), TICK_MS),
-      setInterval(() => this.#read(), STATS_EVERY_MS),
+      setInterval(() => this.#measure(), STATS_EVERY_MS),
     );
     await this.#participant.begin();
     if (this.#failure !== undefined) throw this.#failure;
@@ -141,7 +143,7 @@ export class LightMember implements LabClient {
 
   async leave(): Promise<void> {
     this.#stop();
-    await this.#reading;
+    await this.#asking;
     await this.#participant.leave();
   }
 
@@ -182,17 +184,17 @@ export class LightMember implements LabClient {
     this.#mark(what, detail);
   }
 
-  /** A slow answer is waited for instead of asked for again. */
-  #read(): void {
-    this.#reading ??= this.#sample().finally(() => {
-      this.#reading = undefined;
-    });
+  /** What comes is read all the time, whether the node answers or not: while a line is cut nobody does. */
+  #measure(): void {
+    const { nodeId } = this.#participant;
+    if (nodeId === undefined || this.#over) return;
+    this.#readReports();
+    this.#asking = this.#ask();
   }
 
-  async #sample(): Promise<void> {
+  #readReports(): void {
     const { nowMs } = this.#surroundings;
-    const { nodeId, streams } = this.#participant;
-    if (nodeId === undefined || this.#over) return;
+    const { streams } = this.#participant;
     const inbound = streams.flatMap((stream) => {
       const sender = this.#roster.nameOf(stream.sessionId);
       return sender === undefined ? [] : [inboundReport(stream, sender)];
@@ -203,9 +205,14 @@ export class LightMember implements LabClient {
     });
     this.#news.stats.push({ atMs: nowMs(), reports: [...inbound, ...outbound] });
     this.#noticeAll();
+  }
+
+  async #askNode(): Promise<void> {
+    const { nodeId } = this.#participant;
+    if (nodeId === undefined) return;
     try {
       const stats = await this.#participant.nodeStats();
-      this.#news.node.push({ atMs: nowMs(), nodeId, stats });
+      this.#news.node.push({ atMs: this.#surroundings.nowMs(), nodeId, stats });
     } catch (error) {
       if (!this.#over) this.#trouble('trouble', `stats: ${MeridianError.from(error).code}`);
     }

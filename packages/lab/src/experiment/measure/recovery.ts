@@ -1,4 +1,4 @@
-import { applyChange, type LinkState, meanLoss, stateOf } from '../../wan/model/settings.ts';
+import { applyChange, type LinkSettings, type LinkState, meanLoss, stateOf } from '../../wan/model/settings.ts';
 import type { RecordedRun } from '../record/run.ts';
 
 /** A link that loses more than this share of its packets carries no picture, whatever is sent again. */
@@ -6,26 +6,39 @@ const HOPELESS_LOSS = 0.3;
 
 const isCut = (state: LinkState): boolean => state.outage || meanLoss(state.loss) > HOPELESS_LOSS;
 
-/** When a link of a run lets nothing through within the measured time, seconds after it began; until its end where it does not come back. */
-export function cutsOf(run: RecordedRun): { readonly fromS: number; readonly toS: number }[] {
-  const { lengthS } = run.header.scenario;
-  const cuts = new Map<string, { fromS: number; toS: number }>();
-  for (const settings of Object.values(run.header.links)) {
-    let state = stateOf(settings);
-    let sinceS = isCut(state) ? 0 : undefined;
-    const end = (endS: number) => {
-      const toS = Math.min(endS, lengthS);
-      if (sinceS !== undefined && sinceS < toS) cuts.set(`${sinceS} ${toS}`, { fromS: sinceS, toS });
-      sinceS = undefined;
-    };
-    for (const { atS, change } of settings.schedule) {
-      state = applyChange(state, change);
-      if (!isCut(state)) end(atS);
-      else sinceS ??= atS;
-    }
-    end(lengthS);
+export interface Cut {
+  readonly fromS: number;
+  readonly toS: number;
+}
+
+/** When a link lets nothing through within the measured time, seconds after it began; until its end where it does not come back. */
+export function cutsOfLink(settings: LinkSettings, lengthS: number): Cut[] {
+  const cuts: Cut[] = [];
+  let state = stateOf(settings);
+  let sinceS = isCut(state) ? 0 : undefined;
+  const end = (endS: number) => {
+    const toS = Math.min(endS, lengthS);
+    if (sinceS !== undefined && sinceS < toS) cuts.push({ fromS: sinceS, toS });
+    sinceS = undefined;
+  };
+  for (const { atS, change } of settings.schedule) {
+    state = applyChange(state, change);
+    if (!isCut(state)) end(atS);
+    else sinceS ??= atS;
   }
-  return [...cuts.values()].sort((a, b) => a.fromS - b.fromS);
+  end(lengthS);
+  return cuts;
+}
+
+/** When some link of a run lets nothing through, each time once. */
+export function cutsOf(run: RecordedRun): Cut[] {
+  const { links, scenario } = run.header;
+  return distinct(Object.values(links).flatMap((link) => cutsOfLink(link, scenario.lengthS)));
+}
+
+export function distinct(cuts: readonly Cut[]): Cut[] {
+  const known = new Map(cuts.map((cut) => [`${cut.fromS} ${cut.toS}`, cut]));
+  return [...known.values()].sort((a, b) => a.fromS - b.fromS);
 }
 
 /** Times at which an outage, or a burst of loss that comes near to one, ended on the way from sender to receiver, ms after the run's origin. */

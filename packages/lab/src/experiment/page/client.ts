@@ -3,6 +3,7 @@ import { Camera } from './camera.ts';
 import { pageMs } from './clock.ts';
 import type { ClientTask, KeptFrame, PageNews } from './contract.ts';
 import { noNews } from './no-news.ts';
+import { oneAtATime } from './one-at-a-time.ts';
 import { Peers } from './peers.ts';
 import { PictureMaker } from './picture.ts';
 import { Sound } from './sound.ts';
@@ -23,7 +24,8 @@ export class Client {
   #sound: Sound | undefined;
   #statsTimer: ReturnType<typeof setInterval> | undefined;
   #deaf: (() => void)[] = [];
-  #measuring = false;
+  readonly #read = oneAtATime(() => this.#readReports());
+  readonly #ask = oneAtATime(() => this.#askNode());
 
   constructor(task: ClientTask) {
     this.#task = task;
@@ -70,7 +72,7 @@ export class Client {
     room.on('trouble', (error) => this.#mark('trouble', `${error.code}: ${error.message}`));
     room.on('relay-trouble', (trouble) => this.#mark('trouble', `relay-trouble: ${JSON.stringify(trouble)}`));
     room.on('ended', ({ kind, error }) => this.#mark('ended', error === null ? kind : error.code));
-    this.#statsTimer = setInterval(() => void this.#measure(), STATS_EVERY_MS);
+    this.#statsTimer = setInterval(() => this.#measure(), STATS_EVERY_MS);
   }
 
   /** What has come up since the last call. */
@@ -168,27 +170,26 @@ export class Client {
     if (awaited.every(({ name }) => this.#seen.has(name))) this.#mark('visible');
   }
 
-  async #measure(): Promise<void> {
-    const room = this.#room;
-    // A slow answer is waited for instead of asked for again.
-    if (room === undefined || room.phase.name === 'ended' || this.#measuring) return;
-    this.#measuring = true;
-    try {
-      await this.#sample(room);
-    } finally {
-      this.#measuring = false;
-    }
+  /** The browser is read all the time, whether the node answers or not: while a line is cut nobody does. */
+  #measure(): void {
+    if (this.#room === undefined || this.#room.phase.name === 'ended') return;
+    void this.#read();
+    void this.#ask();
   }
 
-  async #sample(room: Room): Promise<void> {
+  async #readReports(): Promise<void> {
     const reports = await this.#peers.reports((trackId) => this.#sendersOfTracks.get(trackId));
     this.#news.stats.push({ atMs: pageMs(), reports });
+  }
+
+  async #askNode(): Promise<void> {
+    const room = this.#room;
     try {
-      const { node, nodeId } = await room.stats();
-      if (node !== null) this.#news.node.push({ atMs: pageMs(), nodeId, stats: node });
+      const { node = null, nodeId } = (await room?.stats()) ?? {};
+      if (node !== null && nodeId !== undefined) this.#news.node.push({ atMs: pageMs(), nodeId, stats: node });
     } catch (error) {
       // While it reconnects there is nobody to ask; the mark of that says so.
-      if (room.phase.name === 'connected') this.#mark('trouble', `stats: ${toSdkError(error).code}`);
+      if (room?.phase.name === 'connected') this.#mark('trouble', `stats: ${toSdkError(error).code}`);
     }
   }
 
