@@ -3,7 +3,7 @@ import { type NodeId, type RoomId, RoomSlug, type RoomSnapshot } from '@meridian
 import type { ZodType } from 'zod';
 import { Person } from '../browser/index.ts';
 import { createRoom } from '../light/api.ts';
-import { Latest, Recording, recorderScript, Signals, TONES_HZ } from './recorder.ts';
+import { Latest, Recording, recorderScript, TONES_HZ } from './recorder.ts';
 import type { Stage } from './stage.ts';
 
 interface Seat {
@@ -95,10 +95,6 @@ export class Call {
 
   latest(): Promise<Map<string, Latest>> {
     return this.#ask('latest()', Latest);
-  }
-
-  signals(): Promise<Map<string, Recording['signals']>> {
-    return this.#ask('signals()', Signals);
   }
 
   async #ask<T>(what: string, schema: ZodType<T>): Promise<Map<string, T>> {

@@ -1,4 +1,5 @@
 import type { Call } from './call.ts';
+import type { Recording } from './recorder.ts';
 import type { StageKind } from './stage.ts';
 
 export interface Check {
@@ -17,6 +18,8 @@ export interface Struck {
   readonly checks: readonly Check[];
   /** When what had been broken worked again, where the fault itself mends it. */
   readonly mendedMs?: number;
+  /** What is looked at in what the pages have recorded, once all agrees: asking them before would disturb what is measured. */
+  readonly checkRecordings?: (recordings: ReadonlyMap<string, Recording>) => Promise<Check>;
 }
 
 export interface StrikeOptions {

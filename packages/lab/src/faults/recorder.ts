@@ -38,9 +38,6 @@ export const Latest = z.object({
 });
 export type Latest = z.infer<typeof Latest>;
 
-/** What the signalling said in a page. */
-export const Signals = Recording.shape.signals;
-
 /**
  * Runs in the page before any of its scripts. The microphone is replaced by a steady tone (a beep with
  * pauses would leave open whether silence is a gap); whatever the page plays is listened to, tone by
@@ -242,7 +239,6 @@ export const recorderScript = (ownToneHz: number): string => `(() => {
         now: wall(performance.now()),
       };
     },
-    signals: () => signals,
     forget(beforeMs) {
       offsetMs = Infinity;
       for (const view of views) view.moments = view.moments.filter((at) => at >= beforeMs);

@@ -115,6 +115,7 @@ async function measured(
   );
   const checks: Check[] = [
     ...struck.checks,
+    ...(struck.checkRecordings === undefined ? [] : [await struck.checkRecordings(recordings)]),
     settled.problems.length === 0
       ? { what: 'state, nodes, relays and pages agree', passed: true }
       : { what: 'state, nodes, relays and pages agree', passed: false, detail: settled.problems.join('; ') },

@@ -3,6 +3,7 @@ import { NodeId } from '@meridian/protocol';
 import { nowMs } from '../call.ts';
 import { check, type Fault } from '../fault.ts';
 import { newcomersGetIn, nodesAnswerTheirPages, workersOf } from '../newcomer.ts';
+import type { Recording } from '../recorder.ts';
 
 export const nodeKill: Fault = {
   id: 'node-kill',
@@ -85,14 +86,15 @@ export const drain: Fault = {
           const { drain: progress } = await asker.request(nodeId, 'node.drain', { action: 'status' });
           if (progress?.moved !== victims.length) throw new Error(`${progress?.moved ?? 0} of ${victims.length} moved`);
         }),
-        await check('the others saw nobody leave', async () => {
-          for (const [name, signals] of await call.signals()) {
+      ];
+      const checkRecordings = (recordings: ReadonlyMap<string, Recording>) =>
+        check('the others saw nobody leave', async () => {
+          for (const [name, { signals }] of recordings) {
             const left = signals.filter(({ event, atMs }) => event === 'participant-left' && atMs > faultMs);
             if (left.length > 0) throw new Error(`${name} was told of ${left.length} leaves`);
           }
-        }),
-      ];
-      return { faultMs, mendedMs: nowMs(), victims, checks };
+        });
+      return { faultMs, mendedMs: nowMs(), victims, checks, checkRecordings };
     } finally {
       await asker.close();
     }
