@@ -19,6 +19,13 @@ const SEATS: readonly Seat[] = [
   { name: 'Chi', region: undefined },
 ];
 
+/** A third of what the pages would paint, and nothing is read off it. */
+const NO_SELF_VIEW = `addEventListener('DOMContentLoaded', () => {
+  const style = document.createElement('style');
+  style.textContent = '[data-testid="tile"][data-self] video { visibility: hidden }';
+  document.head.append(style);
+})`;
+
 export const NAMES: readonly string[] = SEATS.map(({ name }) => name);
 
 /** A call of three real browser pages in the real web app, each with a recorder in it. */
@@ -42,12 +49,14 @@ export class Call {
     try {
       for (const [index, { name, region }] of SEATS.entries()) {
         const context = await stage.browser.newContext({
-          // What a page paints costs more than what it decodes; wide enough for the layout with all its parts.
-          viewport: { width: 780, height: 480 },
+          // What a page paints costs more than what it decodes; large enough for the layout with all its parts.
+          viewport: { width: 400, height: 300 },
+          deviceScaleFactor: 0.5,
           permissions: ['camera', 'microphone'],
           // For the recorder's audio worklet.
           bypassCSP: true,
         });
+        await context.addInitScript(NO_SELF_VIEW);
         await context.addInitScript(recorderScript(TONES_HZ[index] ?? 0));
         const options = { url: stage.cluster.url, room: slug, name, quality: 'low' as const };
         const person = await Person.inContext(context, region === undefined ? options : { ...options, region }, {

@@ -11,6 +11,8 @@ export const Recording = z.object({
   frames: z.record(z.string(), z.array(z.number())),
   /** By the name in the tile: when another element than before came to be seen there. */
   changes: z.record(z.string(), z.array(z.number())),
+  /** When each frame came from the page's own camera. */
+  camera: z.array(z.number()),
   /** By tone (hertz): spells in which it could be heard. The last one may be going on: then it ends now. */
   heard: z.record(z.string(), z.array(z.tuple([z.number(), z.number()]))),
   /** What the signalling said, and what became of its connections. */
@@ -46,7 +48,8 @@ export type Latest = z.infer<typeof Latest>;
  *
  * Frames are counted in a worker: the browser puts them on the screen without the page's main thread, whose callbacks
  * (`requestVideoFrameCallback`) come late or not at all while it is busy, though nobody misses a picture. The callback only
- * says when an element shows its first one; from then until it is emptied, the element is what is seen.
+ * says when an element shows its first one; from then until it is emptied, the element is what is seen. The page's own camera is
+ * counted in the same way: where it pauses, nobody can be shown anything.
  */
 export const recorderScript = (ownToneHz: number): string => `(() => {
   const TONES = ${JSON.stringify(TONES_HZ)};
@@ -76,7 +79,8 @@ export const recorderScript = (ownToneHz: number): string => `(() => {
 
   const openAudio = () => {
     audio ??= (async () => {
-      const context = new AudioContext({ sampleRate: 48_000, latencyHint: 'interactive' });
+      // Nobody listens but the worklet: without a device, and in larger portions, it costs less.
+      const context = new AudioContext({ sampleRate: 48_000, latencyHint: 'playback', sinkId: { type: 'none' } });
       await context.audioWorklet.addModule(URL.createObjectURL(new Blob([worklet], { type: 'text/javascript' })));
       const ears = new AudioWorkletNode(context, 'ears', {
         numberOfOutputs: 0, channelCount: 1, channelCountMode: 'explicit',
@@ -106,10 +110,16 @@ export const recorderScript = (ownToneHz: number): string => `(() => {
   const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
   navigator.mediaDevices.getUserMedia = async (constraints) => {
     const { audio: wantsAudio, ...rest } = constraints;
-    // Small, so that the machine is not the bottleneck, but with all its frames: a gap is read off between two of them.
-    if (rest.video) rest.video = { ...rest.video, frameRate: { ideal: 30 } };
+    // Small, so that neither the machine nor the bit rate is the bottleneck (Chromium's test picture in 180 lines
+    // at times loses frames at its sender), but with all its frames: a gap is read off between two of them.
+    if (rest.video) rest.video = { ...rest.video, width: { ideal: 160 }, height: { ideal: 90 }, frameRate: { ideal: 30 } };
     const tracks = rest.video ? (await ask(rest)).getTracks() : [];
-    for (const track of tracks) ownTracks.add(track);
+    for (const track of tracks) {
+      ownTracks.add(track);
+      const camera = { moments: [] };
+      cameras.push(camera);
+      countFrames(track, targets.push(camera) - 1);
+    }
     if (wantsAudio) {
       const { context } = await openAudio();
       const tone = new OscillatorNode(context, { frequency: ${ownToneHz} });
@@ -131,13 +141,16 @@ export const recorderScript = (ownToneHz: number): string => `(() => {
     'for (;;) { const { done, value } = await reader.read(); if (done) break; value.close();' +
     'counts.push([id, performance.timeOrigin + performance.now()]); if (counts.length >= 60) tell(false); } };';
   let counting;
+  // What is counted, by the id that the worker knows it by.
+  const targets = [];
   const views = [];
+  const cameras = [];
   const told = [];
   const countFrames = (track, id) => {
     if (counting === undefined) {
       counting = new Worker(URL.createObjectURL(new Blob([counter], { type: 'text/javascript' })));
       counting.onmessage = ({ data: { counts, done } }) => {
-        for (const [id, at] of counts) views[id].moments.push(at);
+        for (const [id, at] of counts) targets[id].moments.push(at);
         if (done) told.shift()();
       };
     }
@@ -159,7 +172,8 @@ export const recorderScript = (ownToneHz: number): string => `(() => {
     if (track === undefined || track.readyState === 'ended' || ownTracks.has(track)) return;
     const view = { name: undefined, fromMs: Infinity, toMs: Infinity, moments: [] };
     viewOf.set(element, view);
-    countFrames(track, views.push(view) - 1);
+    views.push(view);
+    countFrames(track, targets.push(view) - 1);
     const onFrame = (_now, { presentationTime }) => {
       view.fromMs = Math.min(view.fromMs, wall(presentationTime));
       view.name = nameOf(element);
@@ -228,7 +242,8 @@ export const recorderScript = (ownToneHz: number): string => `(() => {
   window.__meridianRecorder = {
     async read() {
       await counted();
-      return { frames: framesSeen(), changes: changesSeen(), heard, listenedUntil, signals, now: wall(performance.now()) };
+      const camera = cameras.flatMap(({ moments }) => moments);
+      return { frames: framesSeen(), changes: changesSeen(), camera, heard, listenedUntil, signals, now: wall(performance.now()) };
     },
     async latest() {
       await counted();
@@ -241,7 +256,7 @@ export const recorderScript = (ownToneHz: number): string => `(() => {
     },
     forget(beforeMs) {
       offsetMs = Infinity;
-      for (const view of views) view.moments = view.moments.filter((at) => at >= beforeMs);
+      for (const one of targets) one.moments = one.moments.filter((at) => at >= beforeMs);
       for (const tone of Object.keys(heard)) heard[tone] = heard[tone].filter(([, end]) => end >= beforeMs);
       signals.splice(0, signals.length, ...signals.filter(({ atMs }) => atMs >= beforeMs));
     },

@@ -17,6 +17,12 @@ export interface Direction {
   readonly audio: Outage | null;
 }
 
+/** What somebody's camera gave to their own page: a gap in it is the machine's, and everybody sees it. */
+export interface Camera {
+  readonly of: string;
+  readonly video: Outage | null;
+}
+
 /** What a page was told after the fault. */
 export interface Told {
   readonly who: string;
@@ -38,6 +44,7 @@ export interface RunResult {
   /** A machine that is busy all the time before the fault says little of the gaps after it. */
   readonly cpu: Busy;
   readonly directions: readonly Direction[];
+  readonly cameras: readonly Camera[];
   readonly told: readonly Told[];
   readonly checks: readonly Check[];
 }
@@ -113,6 +120,10 @@ async function measured(
       return { viewer, of, hit: victims.includes(viewer) || victims.includes(of), ...measured, changesAtMs };
     }),
   );
+  const cameras = [...recordings].map(([of, { camera, now }]) => ({
+    of,
+    video: outageOfFrames(camera, { fromMs: faultMs - BEFORE_MS, faultMs, untilMs: now }),
+  }));
   const checks: Check[] = [
     ...struck.checks,
     ...(struck.checkRecordings === undefined ? [] : [await struck.checkRecordings(recordings)]),
@@ -130,6 +141,7 @@ async function measured(
     agreedAfterMs: Math.max(0, agreedMs - (mendedMs ?? faultMs)),
     cpu: cpu.around(faultMs),
     directions,
+    cameras,
     told: await toldOf(call, recordings, faultMs),
     checks,
   };

@@ -11,6 +11,8 @@ const HEAD = [
   'worst',
   'longest frame gap, median',
   'worst',
+  "cameras' own longest gap, median",
+  'worst',
   'longest silence, worst',
   'usual gap',
   'CPU busy before, after',
@@ -47,6 +49,7 @@ function rowOf(fault: Fault, results: readonly RunResult[], failed: number, leak
     Math.max(0, ...result.directions.map((direction) => figure(direction) ?? 0));
   const back = results.map((result) => backAfterMs(fault, result));
   const gaps = results.map((result) => worst(result, ({ video }) => video?.gapMs));
+  const cameras = results.map((result) => Math.max(...result.cameras.map(({ video }) => video?.gapMs ?? 0)));
   const silences = results.map((result) => worst(result, ({ audio }) => audio?.gapMs));
   const usual = results.map((result) => worst(result, ({ video }) => video?.usualGapMs));
   const checks = [...results.flatMap((result) => result.checks), ...(leak === undefined ? [] : [leak])];
@@ -60,6 +63,8 @@ function rowOf(fault: Fault, results: readonly RunResult[], failed: number, leak
     isGone ? seconds(Math.max(...back)) : '-',
     millis(quantile(gaps, 0.5)),
     millis(Math.max(...gaps)),
+    millis(quantile(cameras, 0.5)),
+    millis(Math.max(...cameras)),
     millis(Math.max(...silences)),
     millis(quantile(usual, 0.5)),
     `${percent(results.map(({ cpu }) => cpu.before))}, ${percent(results.map(({ cpu }) => cpu.after))}`,
