@@ -109,11 +109,13 @@ export class Person {
     );
   }
 
-  /** Frames decoded so far of the video in one person's tile; 0 while there is none. */
-  async framesFrom(name: string): Promise<number> {
-    const tile = await this.tileOf(name);
-    if (tile?.trackId == null) return 0;
-    return (await this.decodedFrames()).get(tile.trackId) ?? 0;
+  /** Frames decoded so far of the video in each of these people's tiles; 0 while there is none. */
+  async framesFrom(names: readonly string[]): Promise<number[]> {
+    const [tiles, decoded] = [await this.tiles(), await this.decodedFrames()];
+    return names.map((name) => {
+      const trackId = tiles.find((tile) => tile.name.includes(name))?.trackId;
+      return trackId == null ? 0 : (decoded.get(trackId) ?? 0);
+    });
   }
 
   /** Packets and energy of all incoming audio so far. */

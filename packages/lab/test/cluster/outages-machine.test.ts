@@ -177,10 +177,14 @@ describe('a node without ports for relays', () => {
   test('tells those whom it concerns, leaves the others alone, and goes on when a port is free', async () => {
     const cluster = await startCluster({
       nodeEnvOf: async ({ nodeId, httpPort }) => {
-        // Two ports: one relay link each way.
+        // Two ports, one relay link each way, of an address where nobody else takes any.
         const min = 30_000 + (httpPort % 1_000) * 2;
         return nodeId === 'sin-1'
-          ? { MERIDIAN_PIPE_PORT_MIN: String(min), MERIDIAN_PIPE_PORT_MAX: String(min + 1) }
+          ? {
+              MERIDIAN_PIPE_LISTEN_IP: '127.0.83.1',
+              MERIDIAN_PIPE_PORT_MIN: String(min),
+              MERIDIAN_PIPE_PORT_MAX: String(min + 1),
+            }
           : {};
       },
     });

@@ -1,6 +1,6 @@
 import { eventually } from '@meridian/harness';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { framesRise, metric, openStage, type Stage, showsExactly } from './support.ts';
+import { framesRise, metric, openStage, type Stage, seeEachOther, showsExactly } from './support.ts';
 
 let stage: Stage;
 beforeAll(async () => {
@@ -19,8 +19,7 @@ describe('two people in two regions', () => {
     await showsExactly(binh, ['Anna', 'Binh']);
     expect(await anna.tileOf('Binh')).toMatchObject({ region: 'ap-southeast', nodeId: 'sin-1' });
     expect(await binh.tileOf('Anna')).toMatchObject({ region: 'eu-west', nodeId: 'ams-1' });
-    await framesRise(anna, 'Binh');
-    await framesRise(binh, 'Anna');
+    await seeEachOther([anna, binh]);
     for (const person of [anna, binh]) {
       const before = await person.audioReceived();
       await eventually(`${person.name} hears the other's beeps`, async () => {
@@ -128,8 +127,6 @@ describe('a room over three nodes', () => {
     ];
     const names = people.map((person) => person.name);
     for (const viewer of people) await showsExactly(viewer, names);
-    for (const viewer of people) {
-      for (const name of names.filter((one) => one !== viewer.name)) await framesRise(viewer, name, 10);
-    }
+    await seeEachOther(people, 10);
   });
 });

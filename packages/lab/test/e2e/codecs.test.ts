@@ -1,7 +1,7 @@
 import { eventually } from '@meridian/harness';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Person } from '../../src/index.ts';
-import { framesRise, openStage, type Stage } from './support.ts';
+import { framesRise, openStage, type Stage, seeEachOther } from './support.ts';
 
 let stage: Stage;
 beforeAll(async () => {
@@ -31,8 +31,7 @@ describe('a camera in VP9', () => {
     const anna = await stage.join({ room, name: 'Anna', region: 'eu-west', codec: 'vp9' });
     const binh = await stage.join({ room, name: 'Binh', region: 'ap-southeast' });
     expect(await binh.tileOf('Binh')).toMatchObject({ nodeId: 'sin-1' });
-    await framesRise(binh, 'Anna');
-    await framesRise(anna, 'Binh');
+    await seeEachOther([anna, binh]);
 
     await eventually("Anna's camera leaves as one stream with layers in it", async () => {
       const reports = await anna.reports();

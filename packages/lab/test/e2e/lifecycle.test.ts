@@ -1,11 +1,11 @@
 import { eventually } from '@meridian/harness';
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { Person } from '../../src/index.ts';
-import { framesRise, metric, openStage, type Stage, showsExactly } from './support.ts';
+import { framesRise, metric, openStage, SMALL_WINDOW, type Stage, seeEachOther, showsExactly } from './support.ts';
 
 let stage: Stage;
 beforeAll(async () => {
-  stage = await openStage({ fps: 10 });
+  stage = await openStage({ fps: 10, viewport: SMALL_WINDOW });
 });
 afterEach(() => stage.clear());
 afterAll(() => stage?.close());
@@ -26,8 +26,7 @@ describe('coming and going', () => {
     await showsExactly(anna, ['Anna', 'Binh']);
     await showsExactly(binh, ['Anna', 'Binh']);
     expect((await anna.tileOf('Binh'))?.sessionId).toBe(before?.sessionId);
-    await framesRise(anna, 'Binh', 5);
-    await framesRise(binh, 'Anna', 5);
+    await seeEachOther([anna, binh], 5);
   });
 
   it('who leaves is gone at once, by button and by closing the tab, and the relay with them', async () => {
@@ -78,7 +77,10 @@ describe('coming and going', () => {
 describe('two tabs of one person', () => {
   /** Opens tabs of one browser, which holds one account; they name different regions. */
   async function browserOf(name: string) {
-    const context = await stage.browser.newContext({ permissions: ['camera', 'microphone'] });
+    const context = await stage.browser.newContext({
+      viewport: SMALL_WINDOW,
+      permissions: ['camera', 'microphone'],
+    });
     onTestFinished(() => context.close());
     return (room: string, region: string) =>
       Person.inContext(context, { url: stage.cluster.url, room, name, region, quality: 'low' }, { autojoin: true });
@@ -142,9 +144,7 @@ describe('six people over three nodes', () => {
       people.push(await stage.join({ room, name, region: regions[index] ?? 'eu-west', quality: 'low' }));
     }
     for (const viewer of people) await showsExactly(viewer, names, 40_000);
-    for (const viewer of people) {
-      for (const name of names.filter((one) => one !== viewer.name)) await framesRise(viewer, name, 3, 60_000);
-    }
+    await seeEachOther(people, 3, 60_000);
   });
 });
 
@@ -171,11 +171,7 @@ describe('a node that is killed', () => {
         { withinMs: 40_000, everyMs: 200 },
       );
     }
-    for (const viewer of [anna, binh, chi]) {
-      for (const name of ['Anna', 'Binh', 'Chi'].filter((one) => one !== viewer.name)) {
-        await framesRise(viewer, name, 5, 40_000);
-      }
-    }
+    await seeEachOther([anna, binh, chi], 5, 40_000);
     await stage.cluster.restartNode(lost);
   });
 });

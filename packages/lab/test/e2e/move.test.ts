@@ -2,7 +2,7 @@ import { eventually } from '@meridian/harness';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Person } from '../../src/index.ts';
 import { AUDIO_METER, displayed, recordDisplay, TONE_MICROPHONE } from './displayed.ts';
-import { framesRise, openStage, type Stage, showsExactly } from './support.ts';
+import { framesRise, openStage, type Stage, seeEachOther, showsExactly } from './support.ts';
 import { heard, watchRoom } from './watch-room.ts';
 
 let stage: Stage;
@@ -74,8 +74,7 @@ describe('a person who moves to another node', () => {
       const states = (await binh.reports()).filter(({ type }) => type === 'transport');
       return states.length === 2;
     });
-    await framesRise(anna, 'Binh', 30);
-    await framesRise(binh, 'Anna', 30);
+    await seeEachOther([anna, binh], 30);
 
     for (const viewer of [anna, binh]) {
       expect(await heard(viewer, ...FLICKER)).toEqual([]);
@@ -130,8 +129,7 @@ describe('a node that is told to stop', () => {
     const anna = await join(room, 'Anna', 'eu-west');
     const binh = await join(room, 'Binh', 'ap-southeast');
     const people = [anna, binh];
-    await framesRise(anna, 'Binh', 20);
-    await framesRise(binh, 'Anna', 20);
+    await seeEachOther([anna, binh], 20);
     const lost = (await binh.tileOf('Binh'))?.nodeId ?? '';
     for (const person of people) {
       await watchRoom(person);
@@ -165,8 +163,7 @@ describe('a node that is told to stop', () => {
     }
     expect((await heard(binh, 'moved')).length).toBe(1);
     await eventually('Anna sees Binh elsewhere', async () => (await anna.tileOf('Binh'))?.nodeId !== lost);
-    await framesRise(anna, 'Binh', 20);
-    await framesRise(binh, 'Anna', 20);
+    await seeEachOther([anna, binh], 20);
     await showsExactly(anna, ['Anna', 'Binh']);
     await stage.cluster.restartNode(lost);
   });

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { detourScript } from '../../src/browser/detour.ts';
 import { Person } from '../../src/index.ts';
 import { CuttableWay } from './cuttable.ts';
-import { framesRise, openStage, type Stage, showsExactly } from './support.ts';
+import { openStage, SMALL_WINDOW, type Stage, seeEachOther, showsExactly } from './support.ts';
 import { UdpWay } from './udp-way.ts';
 import { FLICKER, heard, openTransports, producersOf, watchRoom } from './watch-room.ts';
 
@@ -26,7 +26,7 @@ const lines = new Map<string, CuttableWay>();
 const contexts: { close(): Promise<void> }[] = [];
 
 beforeAll(async () => {
-  stage = await openStage({ fps: 15 });
+  stage = await openStage({ fps: 15, viewport: SMALL_WINDOW });
   for (const [nodeId, { rtcPort, httpPort }] of stage.cluster.nodes) {
     ways.set(nodeId, await UdpWay.open(rtcPort));
     lines.set(nodeId, await CuttableWay.open(httpPort));
@@ -44,7 +44,7 @@ afterAll(async () => {
 /** Somebody whose media passes a translator of addresses, and whose WebSocket can be cut. */
 async function behindTranslator(room: string, name: string, region: string): Promise<Person> {
   const context = await stage.browser.newContext({
-    viewport: { width: 1_280, height: 800 },
+    viewport: SMALL_WINDOW,
     permissions: ['camera', 'microphone'],
   });
   contexts.push(context);
@@ -65,8 +65,7 @@ async function callOfTwo() {
   const room = await stage.room();
   const anna = await stage.join({ room, name: 'Anna', region: 'eu-west' });
   const binh = await behindTranslator(room, 'Binh', 'ap-southeast');
-  await framesRise(anna, 'Binh', 10);
-  await framesRise(binh, 'Anna', 10);
+  await seeEachOther([anna, binh], 10);
   const producers = await producersOf(anna, 'Binh');
   const nodeId = (await binh.tileOf('Binh'))?.nodeId ?? '';
   for (const person of [anna, binh]) await watchRoom(person);
@@ -79,8 +78,7 @@ async function callOfTwo() {
     line: lines.get(nodeId),
     /** Frames have come both ways, and Anna has seen nothing of it: the same media all the time, nobody who came or left. */
     async goesOnUnnoticed() {
-      await framesRise(binh, 'Anna', 15);
-      await framesRise(anna, 'Binh', 15);
+      await seeEachOther([anna, binh], 15);
       expect(await producersOf(anna, 'Binh')).toEqual(producers);
       expect(await heard(anna, ...FLICKER)).toEqual([]);
     },

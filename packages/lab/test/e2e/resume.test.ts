@@ -2,7 +2,7 @@ import { eventually } from '@meridian/harness';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Person } from '../../src/index.ts';
 import { CuttableWay } from './cuttable.ts';
-import { framesRise, openStage, type Stage, showsExactly } from './support.ts';
+import { framesRise, openStage, SMALL_WINDOW, type Stage, seeEachOther, showsExactly } from './support.ts';
 import { FLICKER, heard, openTransports, producersOf, watchRoom } from './watch-room.ts';
 
 const WINDOW_MS = 8_000;
@@ -20,6 +20,7 @@ const way = (nodeId: string): CuttableWay => {
 beforeAll(async () => {
   stage = await openStage({
     fps: 15,
+    viewport: SMALL_WINDOW,
     nodeEnv: { MERIDIAN_RESUME_WINDOW_MS: String(WINDOW_MS) },
     nodeEnvOf: async ({ nodeId, httpPort }) => {
       await ways.get(nodeId)?.close();
@@ -53,8 +54,7 @@ async function inACall(): Promise<Pair> {
   const room = await stage.room();
   const anna = await stage.join({ room, name: 'Anna', region: 'eu-west' });
   const binh = await stage.join({ room, name: 'Binh', region: 'ap-southeast' });
-  await framesRise(anna, 'Binh', 10);
-  await framesRise(binh, 'Anna', 10);
+  await seeEachOther([anna, binh], 10);
   await watchRoom(anna);
   await watchRoom(binh);
   return { anna, binh, binhsWay: way((await binh.tileOf('Binh'))?.nodeId ?? '') };
@@ -79,8 +79,7 @@ describe('a WebSocket that is lost in the middle of a call', () => {
       expect(await heard(binh, 'reconnecting', 'reconnected', 'trouble')).toEqual([]);
     }
 
-    await framesRise(anna, 'Binh', 20);
-    await framesRise(binh, 'Anna', 20);
+    await seeEachOther([anna, binh], 20);
     expect(await producersOf(anna, 'Binh')).toEqual(before.producers);
     expect(await openTransports(binh)).toBe(before.transports);
     expect(await heard(anna, ...FLICKER)).toEqual([]);
@@ -97,8 +96,7 @@ describe('a WebSocket that is lost in the middle of a call', () => {
     await anna.page.locator('[data-testid="tile"][data-connection="reconnecting"]').waitFor({ state: 'visible' });
     await anna.say('answer');
     // Media does not need the WebSocket.
-    await framesRise(anna, 'Binh', 10);
-    await framesRise(binh, 'Anna', 10);
+    await seeEachOther([anna, binh], 10);
 
     binhsWay.refuses = false;
     await resumed(binh);
@@ -147,8 +145,7 @@ describe('a WebSocket that is lost in the middle of a call', () => {
     binhsWay.freeze(false);
     await binh.page.context().setOffline(false);
     await resumed(binh);
-    await framesRise(anna, 'Binh', 10);
-    await framesRise(binh, 'Anna', 10);
+    await seeEachOther([anna, binh], 10);
     expect(await heard(anna, ...FLICKER)).toEqual([]);
   });
 
@@ -162,8 +159,7 @@ describe('a WebSocket that is lost in the middle of a call', () => {
     binhsWay.refuses = false;
     await eventually('Binh is back', async () => (await heard(binh, 'reconnected')).length > 0, { withinMs: 30_000 });
     await showsExactly(anna, ['Anna', 'Binh']);
-    await framesRise(anna, 'Binh', 10);
-    await framesRise(binh, 'Anna', 10);
+    await seeEachOther([anna, binh], 10);
     // What Binh saw of Anna went over from the old stay to the new one.
     expect(await heard(binh, 'track-removed')).toEqual([]);
   });

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createRoom, LocalCluster, launchChromium, Person } from '../../src/index.ts';
-import { framesRise, showsExactly } from './support.ts';
+import { seeEachOther, showsExactly } from './support.ts';
 import { FLICKER, heard, watchRoom } from './watch-room.ts';
 
 const script = fileURLToPath(new URL('../../../../scripts/rolling-update', import.meta.url));
@@ -37,10 +37,7 @@ describe('./scripts/rolling-update', () => {
       Person.join(browser, { url: cluster.url, room, name, region, quality: 'low' });
     const people = [await join('Anna', 'eu-west'), await join('Binh', 'ap-southeast'), await join('Chi', 'ap-vn')];
     const names = people.map(({ name }) => name);
-    const all = async (check: (viewer: Person, of: string) => Promise<void>) => {
-      for (const viewer of people) for (const of of names) if (of !== viewer.name) await check(viewer, of);
-    };
-    await all((viewer, of) => framesRise(viewer, of, 5));
+    await seeEachOther(people, 5);
     for (const person of people) await watchRoom(person);
     const pids = [...cluster.nodes.values()].map(({ child }) => child.pid);
 
@@ -55,7 +52,7 @@ describe('./scripts/rolling-update', () => {
       expect((await heard(person, 'moved')).length).toBeGreaterThan(0);
       await showsExactly(person, names);
     }
-    await all((viewer, of) => framesRise(viewer, of, 10));
+    await seeEachOther(people, 10);
     for (const person of people) await person.close();
   });
 });

@@ -31,16 +31,23 @@ export interface Stage {
   close(): Promise<void>;
 }
 
+/** What a page paints costs more than what it decodes: for tests that are not about how it looks, with all its parts. */
+export const SMALL_WINDOW = { width: 780, height: 480 };
+
 export async function openStage(
-  options: { fps?: number } & Pick<LocalClusterOptions, 'nodeEnv' | 'nodeEnvOf'> = {},
+  options: { fps?: number; viewport?: PersonOptions['viewport'] } & Pick<
+    LocalClusterOptions,
+    'nodeEnv' | 'nodeEnvOf'
+  > = {},
 ): Promise<Stage> {
   if (!existsSync(join(webDir, 'index.html'))) {
     throw new Error('the web app is not built: run `pnpm --filter @meridian/web build` first');
   }
   const dataDir = await mkdtemp(join(tmpdir(), 'meridian-e2e-'));
-  const { fps = 15, ...services } = options;
+  const { fps = 15, viewport, ...services } = options;
   const cluster = await LocalCluster.start({ dataDir, webDir, ...services });
   const browser = await launchChromium({ fps });
+  const usual = { url: cluster.url, ...(viewport === undefined ? {} : { viewport }) };
   const people: Person[] = [];
   const keep = (person: Person): Person => {
     people.push(person);
@@ -53,8 +60,8 @@ export async function openStage(
   return {
     cluster,
     browser,
-    join: async (who) => keep(await Person.join(browser, { url: cluster.url, ...who })),
-    open: async (who, how = { autojoin: false }) => keep(await Person.open(browser, { url: cluster.url, ...who }, how)),
+    join: async (who) => keep(await Person.join(browser, { ...usual, ...who })),
+    open: async (who, how = { autojoin: false }) => keep(await Person.open(browser, { ...usual, ...who }, how)),
     room: (body = {}) => createRoom(cluster.url, body),
     async clear() {
       await Promise.all(people.splice(0).map((person) => person.close()));
@@ -68,14 +75,29 @@ export async function openStage(
 }
 
 /** The received video of one person goes on: at least `more` further frames are decoded. */
-export async function framesRise(viewer: Person, from: string, more = 20, withinMs = 30_000): Promise<void> {
-  const before = await viewer.framesFrom(from);
+export function framesRise(viewer: Person, from: string, more = 20, withinMs = 30_000): Promise<void> {
+  return allFramesRise(viewer, [from], more, withinMs);
+}
+
+/** Everybody decodes further video of everybody else; all are watched at the same time. */
+export async function seeEachOther(people: readonly Person[], more = 20, withinMs = 30_000): Promise<void> {
+  const watch = (viewer: Person) => {
+    const others = people.filter((one) => one !== viewer).map(({ name }) => name);
+    return allFramesRise(viewer, others, more, withinMs);
+  };
+  await Promise.all(people.map(watch));
+}
+
+async function allFramesRise(viewer: Person, of: readonly string[], more: number, withinMs: number): Promise<void> {
+  const before = await viewer.framesFrom(of);
   await eventually(
-    `${viewer.name} decodes further video of ${from} (${before} frames so far)`,
+    `${viewer.name} decodes further video of ${of.map((name, i) => `${name} (${before[i]} frames so far)`).join(', ')}`,
     async () => {
-      const now = await viewer.framesFrom(from);
-      // A new track (rejoin, other layer set) starts at zero again.
-      return now < before ? now >= more : now >= before + more;
+      for (const [i, now] of (await viewer.framesFrom(of)).entries()) {
+        const was = before[i] ?? 0;
+        // A new track (rejoin, other layer set) starts at zero again.
+        if (now < (now < was ? more : was + more)) throw new Error(`${now} frames of ${of[i]}`);
+      }
     },
     { withinMs, everyMs: 200 },
   );
