@@ -7,15 +7,26 @@ const LOOK_EVERY_MS = 50;
 
 /** So many frames or packets are a flow ... */
 const STEADY_AFTER = 8;
+/** What has just begun: the way by which something comes that is sent elsewhere too, or its sender as well. */
+export type Beginning = 'way' | 'sender';
+
 /**
  * ... and of frames without a pause for so long: others who begin to receive the same ask its encoder for further key
- * frames, and what these cost in bit rate it saves by leaving out pictures. Milliseconds.
+ * frames, and what these cost in bit rate it saves by leaving out pictures. A sender that has just begun does so more than once: its
+ * connection has a low estimate of the way at first. With half a second for it, too, gaps of 80 to 130 ms were seen, one to two and a half seconds
+ * after its first picture. Milliseconds.
  */
-const UNBROKEN_FOR_MS = 500;
+const UNBROKEN_FOR_MS = { way: 500, sender: 2_000 } as const satisfies Record<Beginning, number>;
 /** Without a frame for longer than this is a pause: a camera sends one every 33 to 67 ms. Milliseconds. */
 const PAUSE_MS = 120;
-/** So long after the first it is as good as it gets, where there are few: silence, a still picture, a weak line. Milliseconds. */
-const STEADY_AT_LATEST_MS = { audio: 700, video: 2_000 } as const satisfies Record<MediaKind, number>;
+/**
+ * So long after the first it is as good as it gets, where there are few: silence, a still picture, a weak line. For video less than
+ * the old way goes on after a move (`LINGER_MS`). Milliseconds.
+ */
+const STEADY_AT_LATEST_MS = {
+  audio: { way: 700, sender: 700 },
+  video: { way: 2_000, sender: 3_500 },
+} as const satisfies Record<MediaKind, Record<Beginning, number>>;
 
 /** `begun`: a picture was decoded, sound has come. `steady`: the pauses of a path that has just been opened are over. */
 export type Flow = 'begun' | 'steady';
@@ -23,6 +34,7 @@ export type Flow = 'begun' | 'steady';
 interface Watched {
   readonly trackId: string;
   readonly kind: MediaKind;
+  readonly beginning: Beginning;
   readonly onFlow: (flow: Flow) => void;
   begunAtMs: number | undefined;
   count: number;
@@ -45,10 +57,15 @@ export class FlowWatch {
   }
 
   /** Calls back once for each. Returns the cancelling. */
-  watch(track: { id: string }, kind: MediaKind, onFlow: (flow: Flow) => void): () => void {
+  watch(
+    track: { id: string },
+    { kind, beginning }: { kind: MediaKind; beginning: Beginning },
+    onFlow: (flow: Flow) => void,
+  ): () => void {
     const watched: Watched = {
       trackId: track.id,
       kind,
+      beginning,
       onFlow,
       begunAtMs: undefined,
       count: 0,
@@ -120,9 +137,9 @@ export class FlowWatch {
   }
 }
 
-function isSteady({ kind, count, unbrokenSinceMs }: Watched, begunAtMs: number, nowMs: number): boolean {
-  if (nowMs - begunAtMs >= STEADY_AT_LATEST_MS[kind]) return true;
-  return count >= STEADY_AFTER && (kind === 'audio' || nowMs - unbrokenSinceMs >= UNBROKEN_FOR_MS);
+function isSteady({ kind, beginning, count, unbrokenSinceMs }: Watched, begunAtMs: number, nowMs: number): boolean {
+  if (nowMs - begunAtMs >= STEADY_AT_LATEST_MS[kind][beginning]) return true;
+  return count >= STEADY_AFTER && (kind === 'audio' || nowMs - unbrokenSinceMs >= UNBROKEN_FOR_MS[beginning]);
 }
 
 const inboundOf = (reports: readonly StatsReport[], trackId: string): StatsReport | undefined =>

@@ -12,7 +12,7 @@ import {
 } from '@meridian/protocol';
 import type { types } from 'mediasoup-client';
 import { type SdkError, toSdkError } from '../errors.ts';
-import { type Flow, FlowWatch } from './flow-watch.ts';
+import { type Beginning, type Flow, FlowWatch } from './flow-watch.ts';
 import { layerFor, type Shown, spatialLayersOf } from './layers.ts';
 import { type LinkOptions, MediaLink } from './link.ts';
 import { toDeviceRtpParameters, toDeviceSctpStream } from './wire.ts';
@@ -35,7 +35,7 @@ export interface DataMessage {
 /** How a track can be told to be of use. */
 export interface FlowProbe {
   /** Calls back once when the track begins to be of use, and once when it flows steadily. Returns the cancelling. */
-  watch(onFlow: (flow: Flow) => void): () => void;
+  watch(beginning: Beginning, onFlow: (flow: Flow) => void): () => void;
   /** Frames or packets so far. @throws when nothing comes in over its transport any more */
   count(): Promise<number>;
 }
@@ -114,7 +114,7 @@ export class Receiver {
       };
       this.#incoming.set(consumerId, incoming);
       this.#events.onTrack(remote, {
-        watch: (onFlow) => this.#flow.watch(remote.track, kind, onFlow),
+        watch: (beginning, onFlow) => this.#flow.watch(remote.track, { kind, beginning }, onFlow),
         count: () => this.#flow.count(remote.track, kind),
       });
       await this.#adapt(incoming);

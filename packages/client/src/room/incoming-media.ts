@@ -103,7 +103,9 @@ export class IncomingMedia {
     const coming: Coming = { flow, cancel: () => {}, hasBegun: false };
     slot.coming.set(remote, coming);
     const stillness = new Stillness(slot.flow, this.#options.runtime);
-    const unwatch = flow.watch((reached) => {
+    // Where we move, the others send what they sent before; where they do, they have just begun.
+    const beginning = remote.producerId === slot.shown.producerId ? 'way' : 'sender';
+    const unwatch = flow.watch(beginning, (reached) => {
       coming.hasBegun = true;
       if (reached === 'steady' || slot.over) this.#arrived(key, slot, remote);
       else void stillness.isStill().then((still) => still && this.#arrived(key, slot, remote));

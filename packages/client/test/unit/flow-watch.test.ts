@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { type Flow, FlowWatch } from '../../src/media/flow-watch.ts';
+import { type Beginning, type Flow, FlowWatch } from '../../src/media/flow-watch.ts';
 import { FakeRuntime } from '../support/fake-runtime.ts';
 
 /** One track that receives what the test says, and when it was told to begin and to be steady. */
-function stage(kind: 'audio' | 'video') {
+function stage(kind: 'audio' | 'video', beginning: Beginning = 'sender') {
   const runtime = new FakeRuntime();
   const startMs = runtime.now();
   let count = 0;
@@ -15,7 +15,7 @@ function stage(kind: 'audio' | 'video') {
         ['in', { id: 'in', type: 'inbound-rtp', trackIdentifier: 't', framesDecoded: count, packetsReceived: count }],
       ]),
   });
-  watch.watch({ id: 't' }, kind, (flow) => {
+  watch.watch({ id: 't' }, { kind, beginning }, (flow) => {
     told[flow] = runtime.now() - startMs;
   });
   return {
@@ -34,30 +34,41 @@ function stage(kind: 'audio' | 'video') {
 }
 
 describe('the flow of a track', () => {
-  it('begins with the first frame, and is steady when frames have come without a pause for half a second', async () => {
+  it('begins with the first frame, and is steady when frames have come without a pause for two seconds', async () => {
     const { told, receive } = stage('video');
-    await receive(30, 33);
+    await receive(70, 33);
     expect(told.begun).toBeLessThanOrEqual(60);
+    expect(told.steady).toBeGreaterThanOrEqual(2_000);
+    expect(told.steady).toBeLessThanOrEqual(2_150);
+  });
+
+  it('is steady after half a second where only the way is new', async () => {
+    const { told, receive } = stage('video', 'way');
+    await receive(30, 33);
     expect(told.steady).toBeGreaterThanOrEqual(500);
     expect(told.steady).toBeLessThanOrEqual(650);
+    const few = stage('video', 'way');
+    await few.receive(12, 200);
+    expect(few.told.steady).toBeGreaterThanOrEqual(2_000);
+    expect(few.told.steady).toBeLessThanOrEqual(2_150);
   });
 
   it('is not steady while the encoder leaves out pictures after the key frames that others asked for', async () => {
     const { told, receive, pause } = stage('video');
-    await receive(10, 33);
-    await pause(400);
+    // The pause comes when the first viewer has long seen pictures.
+    await receive(40, 33);
+    await pause(200);
+    await receive(50, 33);
     expect(told.steady).toBeUndefined();
-    await receive(8, 33);
-    expect(told.steady).toBeUndefined();
-    await receive(12, 33);
-    expect(told.steady).toBeGreaterThanOrEqual(1_200);
+    await receive(15, 33);
+    expect(told.steady).toBeGreaterThanOrEqual(40 * 33 + 200 + 2_000 - 150);
   });
 
   it('counts as steady in the end where few frames come: a still picture, a weak line', async () => {
     const { told, receive, runtime, watch } = stage('video');
-    await receive(12, 200);
-    expect(told.steady).toBeGreaterThanOrEqual(2_000);
-    expect(told.steady).toBeLessThanOrEqual(2_150);
+    await receive(20, 200);
+    expect(told.steady).toBeGreaterThanOrEqual(3_500);
+    expect(told.steady).toBeLessThanOrEqual(3_650);
     watch.close();
     expect(runtime.pending).toBe(0);
   });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Flow } from '../../src/media/flow-watch.ts';
+import type { Beginning, Flow } from '../../src/media/flow-watch.ts';
 import type { RemoteTrack } from '../../src/media/receiver.ts';
 import { IncomingMedia } from '../../src/room/incoming-media.ts';
 import { producer } from '../support/builders.ts';
@@ -15,6 +15,7 @@ class Stage {
   readonly replaced = new Set<string>();
   readonly left = new Set<RemoteTrack>();
   superseded = false;
+  readonly beginnings: Beginning[] = [];
   readonly #flows = new Map<RemoteTrack, (flow: Flow) => void>();
   readonly incoming = new IncomingMedia({
     runtime: this.runtime,
@@ -41,7 +42,8 @@ class Stage {
 
   add(remote: RemoteTrack): RemoteTrack {
     this.incoming.add(remote, {
-      watch: (onFlow) => {
+      watch: (beginning, onFlow) => {
+        this.beginnings.push(beginning);
         this.#flows.set(remote, onFlow);
         return () => this.#flows.delete(remote);
       },
@@ -63,6 +65,14 @@ class Stage {
 }
 
 describe('a track that takes the place of another one', () => {
+  it('has only a new way when we move, a new sender as well when they do', () => {
+    const stage = new Stage();
+    stage.add(stage.remote('here'));
+    stage.add(stage.remote('here'));
+    stage.add(stage.remote('there'));
+    expect(stage.beginnings).toEqual(['way', 'sender']);
+  });
+
   it('is shown when it flows steadily, and nobody sees a removal', () => {
     const stage = new Stage();
     const old = stage.add(stage.remote('p1'));
