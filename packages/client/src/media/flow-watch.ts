@@ -5,11 +5,11 @@ import { readReports, type StatsReport } from '../stats/reports.ts';
 /** A look costs the browser about a millisecond, and is taken only while somebody waits. Milliseconds. */
 const LOOK_EVERY_MS = 50;
 
-/** So many frames or packets are a flow ... */
-const STEADY_AFTER = 8;
 /** What has just begun: the way by which something comes that is sent elsewhere too, or its sender as well. */
 export type Beginning = 'way' | 'sender';
 
+/** So many frames or packets are a flow ... */
+const STEADY_AFTER = 8;
 /**
  * ... and of frames without a pause for so long: others who begin to receive the same ask its encoder for further key
  * frames, and what these cost in bit rate it saves by leaving out pictures. A sender that has just begun does so more than once: its
