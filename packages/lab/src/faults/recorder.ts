@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { audioClock, KEPT_MS } from './audio-clock.ts';
 
 /** Hertz. Each person's microphone is one of these: a listener can tell from the sound who is heard. */
 export const TONES_HZ = [500, 800, 1_100, 1_400] as const;
@@ -55,13 +56,12 @@ export const recorderScript = (ownToneHz: number): string => `(() => {
   const TONES = ${JSON.stringify(TONES_HZ)};
   const WINDOW_MS = ${HEARING_MS};
   const wall = (ms) => performance.timeOrigin + ms;
+  // By tone, on the audio context's clock.
   const heard = {};
   const signals = [];
   let audio;
-  // From the audio context's clock to the wall's: messages only ever come late, so the smallest difference is the true one. The
-  // context falls behind for good where the machine is too busy to fill its buffers, so it is found anew for every measurement.
-  let offsetMs = Infinity;
-  let listenedUntil = 0;
+  const clock = (${audioClock})(${KEPT_MS});
+  let listenedUntilMs = 0;
 
   const worklet = 'registerProcessor("ears", class extends AudioWorkletProcessor {' +
     'constructor({ processorOptions: { tones, windowMs } }) { super();' +
@@ -87,10 +87,10 @@ export const recorderScript = (ownToneHz: number): string => `(() => {
         processorOptions: { tones: TONES, windowMs: WINDOW_MS },
       });
       ears.port.onmessage = ({ data: { endS, batch } }) => {
-        offsetMs = Math.min(offsetMs, wall(performance.now()) - endS * 1000);
-        listenedUntil = endS * 1000 + offsetMs;
+        listenedUntilMs = endS * 1000;
+        clock.told(listenedUntilMs, wall(performance.now()));
         batch.forEach((powers, index) => {
-          const endMs = endS * 1000 + offsetMs - (batch.length - 1 - index) * WINDOW_MS;
+          const endMs = listenedUntilMs - (batch.length - 1 - index) * WINDOW_MS;
           powers.forEach((power, bin) => {
             // 40 dB below full scale; a tone that is heard is 20 dB above that.
             if (power < 1e-4) return;
@@ -118,7 +118,7 @@ export const recorderScript = (ownToneHz: number): string => `(() => {
       ownTracks.add(track);
       const camera = { moments: [] };
       cameras.push(camera);
-      countFrames(track, targets.push(camera) - 1);
+      countFrames(track, camera);
     }
     if (wantsAudio) {
       const { context } = await openAudio();
@@ -146,7 +146,7 @@ export const recorderScript = (ownToneHz: number): string => `(() => {
   const views = [];
   const cameras = [];
   const told = [];
-  const countFrames = (track, id) => {
+  const countFrames = (track, target) => {
     if (counting === undefined) {
       counting = new Worker(URL.createObjectURL(new Blob([counter], { type: 'text/javascript' })));
       counting.onmessage = ({ data: { counts, done } }) => {
@@ -155,7 +155,7 @@ export const recorderScript = (ownToneHz: number): string => `(() => {
       };
     }
     const frames = new MediaStreamTrackProcessor({ track }).readable;
-    counting.postMessage({ id, frames }, [frames]);
+    counting.postMessage({ id: targets.push(target) - 1, frames }, [frames]);
   };
   /** Until everything that was counted by now is known here. */
   const counted = () => counting && new Promise((resolve) => {
@@ -173,7 +173,7 @@ export const recorderScript = (ownToneHz: number): string => `(() => {
     const view = { name: undefined, fromMs: Infinity, toMs: Infinity, moments: [] };
     viewOf.set(element, view);
     views.push(view);
-    countFrames(track, targets.push(view) - 1);
+    countFrames(track, view);
     const onFrame = (_now, { presentationTime }) => {
       view.fromMs = Math.min(view.fromMs, wall(presentationTime));
       view.name = nameOf(element);
@@ -239,25 +239,31 @@ export const recorderScript = (ownToneHz: number): string => `(() => {
     },
   });
 
+  const ofEach = (all, of) => Object.fromEntries(Object.entries(all).map(([key, some]) => [key, of(some)]));
   window.__meridianRecorder = {
     async read() {
       await counted();
-      const camera = cameras.flatMap(({ moments }) => moments);
-      return { frames: framesSeen(), changes: changesSeen(), camera, heard, listenedUntil, signals, now: wall(performance.now()) };
+      return {
+        frames: framesSeen(),
+        changes: changesSeen(),
+        camera: cameras.flatMap(({ moments }) => moments),
+        heard: ofEach(heard, (spells) => spells.flatMap(clock.onWall)),
+        listenedUntil: clock.wallOf(listenedUntilMs),
+        signals,
+        now: wall(performance.now()),
+      };
     },
     async latest() {
       await counted();
-      const last = (all, of) => Object.fromEntries(Object.entries(all).map(([key, some]) => [key, of(some)]));
       return {
-        seen: last(framesSeen(), (moments) => moments.at(-1)),
-        heard: last(heard, (spells) => spells.at(-1)?.[1] ?? 0),
+        seen: ofEach(framesSeen(), (moments) => moments.at(-1)),
+        heard: ofEach(heard, (spells) => clock.wallOf(spells.at(-1)?.[1] ?? 0)),
         now: wall(performance.now()),
       };
     },
     forget(beforeMs) {
-      offsetMs = Infinity;
       for (const one of targets) one.moments = one.moments.filter((at) => at >= beforeMs);
-      for (const tone of Object.keys(heard)) heard[tone] = heard[tone].filter(([, end]) => end >= beforeMs);
+      for (const tone of Object.keys(heard)) heard[tone] = heard[tone].filter(([, end]) => clock.wallOf(end) >= beforeMs);
       signals.splice(0, signals.length, ...signals.filter(({ atMs }) => atMs >= beforeMs));
     },
   };
