@@ -61,6 +61,13 @@ export class NodeAnnouncer implements NodeAnnouncement {
   #stopListening: (() => void) | undefined;
   #heard: (() => void) | undefined;
   #withdrawing: Promise<void> | undefined;
+  /**
+   * A later term than its own that stands at the node's keys: either a successor's, whose entry the next beat finds, or
+   * that note is damaged, and the node takes a term that is later still. 0 where there is none.
+   */
+  #outrunBy = 0;
+  /** The node's own keys do not say yet that this term has begun. */
+  #begins = false;
 
   constructor(options: NodeAnnouncerOptions) {
     this.#options = options;
@@ -238,7 +245,7 @@ export class NodeAnnouncer implements NodeAnnouncement {
       mode,
       this.#beats,
       this.#anew || this.#putBacks > 0 ? '1' : '0',
-      mode === 'announce' ? 0 : terms.of(nodeId),
+      mode === 'announce' ? 0 : Math.max(terms.of(nodeId), this.#outrunBy),
       ...newcomers.sessionIds,
     ]);
     if (this.#lastEcho < sentAt) this.#unheardSince ??= sentAt;
@@ -251,14 +258,9 @@ export class NodeAnnouncer implements NodeAnnouncement {
       case 'superseded':
         this.#lose(new MeridianError('closed', { message: 'another process has announced this node id' }));
         return;
-      case 'registered':
-        this.#standsAnew(term, mode);
-        break;
-      case 'renewed':
-        // Redis took a beat whose answer did not come: one that it found when it went on after standing still.
-        if (term !== terms.of(nodeId)) this.#standsAnew(term, mode);
-        break;
     }
+    // Also renewed where Redis took a beat whose answer did not come: one that it found when it went on after standing still.
+    if (status === 'registered' || term !== terms.of(nodeId)) this.#standsAnew(term, mode);
     newcomers.told();
     await this.#hold(term);
     if (this.#isWithdrawn()) return;
@@ -270,6 +272,7 @@ export class NodeAnnouncer implements NodeAnnouncement {
     const { terms, hosted, leaseMs } = this.#options;
     const { nodeId } = this.#record;
     this.#anew = mode !== 'announce';
+    this.#begins = true;
     terms.set(nodeId, term, leaseMs);
     hosted.forget(nodeId);
   }
@@ -280,7 +283,14 @@ export class NodeAnnouncer implements NodeAnnouncement {
     const { nodeId } = this.#record;
     const node = keys.node(nodeId);
     const stale = hosted.stale(nodeId);
-    await connection.run(SCRIPTS.node.hold, [node.term, node.sessions, node.rooms], [term, leaseMs, ...stale.pairs]);
+    const reply = await connection.run(
+      SCRIPTS.node.hold,
+      [node.term, node.sessions, node.rooms],
+      [term, leaseMs, this.#begins ? '1' : '0', ...stale.pairs],
+    );
+    this.#outrunBy = REPLIES.clock.parse(reply);
+    if (this.#outrunBy > 0) return;
+    this.#begins = false;
     stale.dropped();
   }
 

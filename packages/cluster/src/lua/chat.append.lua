@@ -3,13 +3,16 @@
 local known = redis.call('GET', KEYS[3])
 if known then return known end
 
-local function parts(id) return tonumber(string.sub(id, 1, 15)), tonumber(string.sub(id, 17)) end
+local function parts(id)
+  local ms, seq = string.match(id, '^(%d+)-(%d+)$')
+  return tonumber(ms), tonumber(seq)
+end
 local id = ARGV[2]
 if ARGV[3] ~= '1' then
-  local last = redis.call('GET', KEYS[2])
-  if last then
+  local last_ms, last_seq = parts(redis.call('GET', KEYS[2]) or '')
+  -- One that is damaged is as if no line had been before.
+  if last_ms and is_time(last_ms) and last_seq < 99999999 then
     local ms, seq = parts(id)
-    local last_ms, last_seq = parts(last)
     -- Another line was accepted first: this one comes after it.
     if ms < last_ms or (ms == last_ms and seq <= last_seq) then id = string.format('%015.0f-%08.0f', last_ms, last_seq + 1) end
   end

@@ -1,18 +1,24 @@
 -- ARGV 2 node, 3 record, 4 incarnation, 5 lease (ms), 6 channel, 7 'announce', 'claim' or 'probe', 8 number of this
 -- beat, 9 '1' while the node is putting back what it holds, 10 the term that it knows of itself (0: none),
 -- 11.. sessions that have attached
--- Masters that follow each other may differ by so much.
-local MOST_AHEAD_MS = 86400000
 local node, incarnation, lease, mode = ARGV[2], ARGV[4], tonumber(ARGV[5]), ARGV[7]
 local own_term = tonumber(ARGV[10])
-local known = record(redis.call('HGET', TERMS, node), { 'term', 'incarnation' })
+local note = redis.call('HGET', TERMS, node)
+local known = record(note, { 'term', 'incarnation' })
 local alive = redis.call('EXISTS', ENTRIES .. node) == 1
 local entry = record(redis.call('GET', ENTRIES .. node), { 'incarnation' })
-if known and entry and entry.incarnation == incarnation then
-  -- A successor has put its own entry there. Under this process's entry the note of the term names this process, and terms
-  -- only rise, not beyond the clock: else the note is damaged, and the entry stands anew.
-  local is_own = known.incarnation == incarnation and known.term >= own_term and known.term <= now + MOST_AHEAD_MS
-  if not is_own then known = nil end
+if note and not (known and is_time(known.term)) then
+  known = nil
+  -- Who was the node before this is not known any more: all that it has left is older than now.
+  if mode == 'announce' or not alive then
+    known = { term = now - 1, incarnation = mode == 'announce' and '' or incarnation }
+  end
+elseif known and mode ~= 'announce' and alive then
+  -- Who takes a node over puts its own entry there, and the note of the term names it too; terms only rise. Where the two
+  -- disagree one of them is damaged, and this process's entry stands anew.
+  local is_own = known.incarnation == incarnation and known.term >= own_term
+  local is_rival = known.incarnation ~= incarnation and entry and entry.incarnation == known.incarnation
+  if not is_own and not is_rival then known = nil end
 end
 local status = 'probed'
 

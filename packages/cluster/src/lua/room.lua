@@ -13,12 +13,17 @@ local FIELDS = {
 
 -- A room starts at the time in milliseconds: later lives of the same room (also after Redis has lost
 -- everything) then have higher revisions than earlier ones, without a key that outlives the room.
-local revision = tonumber(redis.call('GET', REVISION) or now) or now
+-- It stands there twice: what reads differently is damaged, and a lower one would let every node take events for old.
+local function read_revision()
+  local first, second = string.match(redis.call('GET', REVISION) or '', '^(%d+) (%d+)$')
+  return first and first == second and tonumber(first) or now
+end
+local revision = read_revision()
 
 -- One change: the next revision, told to every node of the room.
 local function emit(event)
   revision = revision + 1
-  redis.call('SET', REVISION, whole(revision))
+  redis.call('SET', REVISION, whole(revision) .. ' ' .. whole(revision))
   local message = cjson.encode({ t = 'evt', roomId = ROOM, revision = revision, event = event })
   for _, node in ipairs(redis.call('HKEYS', NODES)) do
     redis.call('PUBLISH', CHANNELS .. node, message)

@@ -7,6 +7,13 @@ local function whole(number)
   return string.format('%.0f', number)
 end
 
+-- Terms and fences are times at which they began. Masters that follow each other may differ by so much; milliseconds.
+local MOST_AHEAD_MS = 86400000
+
+local function is_time(number)
+  return number >= 0 and number <= now + MOST_AHEAD_MS and number == math.floor(number)
+end
+
 local NUMBERS = { epoch = true, term = true, dueAtMs = true, expiresAtMs = true }
 
 -- A record as it was written; nil for one that cannot be read or lacks one of the named fields, so that a broken

@@ -5,7 +5,8 @@ import { garble, mutate } from './mutate.ts';
 import type { Random } from './random.ts';
 import type { Tally } from './tally.ts';
 
-const HEAL_MS = 15_000;
+/** A failed attempt may leave a place reserved for its life of 15 s, and the room has 50. */
+const HEALING = { withinMs: 15_000, everyMs: 500 };
 /** Chat lines and burnt tokens leave thousands of keys that are all alike: so many of each kind are broken. */
 const MOST_OF_A_KIND = 25;
 
@@ -28,14 +29,12 @@ export interface RecordAttackOptions {
  */
 export async function breakRecords(options: RecordAttackOptions): Promise<void> {
   const { raw, prefix, random, tally } = options;
-  for (const family of [':{nodes}:', ':{n:', ':{r:', ':{s:', ':{chat}:', ':{l:']) {
-    const resident = await LightPeer.join({
-      url: options.url,
-      room: options.room,
-      name: 'Resident',
-      region: options.region,
-    });
-    await resident.publish(['audio']);
+  for (const family of [':{nodes}:', ':{n:', ':{r:', ':{s:', ':{chat}:', ':{l:', ':{c:', ':{revoked}:']) {
+    const resident = await eventually(
+      'somebody gets into the room to stay',
+      () => comeIn(options, 'Resident'),
+      HEALING,
+    );
     const keys = (await raw.keys(prefix + family)).filter(
       (key) => !key.includes('{r:') || key.includes(`{r:${resident.joined.roomId}}`),
     );
@@ -43,7 +42,7 @@ export async function breakRecords(options: RecordAttackOptions): Promise<void> 
     for (const key of keys) {
       const kind = key
         .slice(prefix.length)
-        .replace(/\{(n|r|s|l):[^}]*\}/, '{$1}')
+        .replace(/\{(n|r|s|l|c):[^}]*\}/, '{$1}')
         .replace(/:(node|jti|line):.*/, ':$1');
       const count = (counts.get(kind) ?? 0) + 1;
       if (count > MOST_OF_A_KIND || !(await breakKey(raw, key, random))) continue;
@@ -102,6 +101,21 @@ function isJson(text: string | Buffer): boolean {
   }
 }
 
+/** @throws Error when they do not get in with a microphone; nobody is left in the room then. */
+async function comeIn(
+  { url, room, region }: Pick<RecordAttackOptions, 'url' | 'room' | 'region'>,
+  name: string,
+): Promise<LightPeer> {
+  const peer = await LightPeer.join({ url, room, name, region });
+  try {
+    await peer.publish(['audio']);
+    return peer;
+  } catch (error) {
+    await peer.leave();
+    throw error;
+  }
+}
+
 async function heals({ raw, prefix, url, room, nodes, region }: RecordAttackOptions): Promise<void> {
   await eventually(
     'all nodes are known and people get into the room',
@@ -113,10 +127,13 @@ async function heals({ raw, prefix, url, room, nodes, region }: RecordAttackOpti
           : 0;
       const entries = await raw.keys(`${prefix}:{nodes}:node:`);
       if (known !== nodes || entries.length !== nodes) throw new Error(`${known} nodes are known of ${nodes}`);
-      const visitor = await LightPeer.join({ url, room, name: 'Visitor', region });
-      await visitor.publish(['audio']);
-      await visitor.leave();
+      const visitor = await comeIn({ url, room, region }, 'Visitor');
+      try {
+        await visitor.connection.request('send-chat', { text: 'hello' });
+      } finally {
+        await visitor.leave();
+      }
     },
-    { withinMs: HEAL_MS, everyMs: 100 },
+    HEALING,
   );
 }

@@ -35,6 +35,22 @@ export function chatSuite(backend: () => Backend): void {
       expect(lines[0]?.id.startsWith(`00${lines[0].sentAtMs}-`)).toBe(true);
     });
 
+    it.each(['garbage', '', '00001e999-00000001', '999999999999999-00000001'])(
+      'goes by the clock where the last id says %j',
+      async (damage) => {
+        const world = new World(backend());
+        const cluster = await world.open();
+        const first = await say(cluster, 'before');
+        await world.backend.raw.set(world.keys.lastChat, damage, 'KEEPTTL');
+        const second = await eventually('a millisecond has passed', async () => {
+          const line = await say(cluster, 'after');
+          return line.sentAtMs > first.sentAtMs && line;
+        });
+        expect(second.id > first.id).toBe(true);
+        expect(second.id.startsWith(`00${second.sentAtMs}-`)).toBe(true);
+      },
+    );
+
     it('hands every line over, oldest first, and forgets it only then', async () => {
       const world = new World(backend());
       const cluster = await world.open();

@@ -21,6 +21,18 @@ export function limitSuite(backend: () => Backend): void {
       });
     });
 
+    it.each(['garbage', '-5', '9007199254740993'])('begin a window anew whose count says %s', async (damage) => {
+      const world = new World(backend());
+      const cluster = await world.open();
+      await cluster.limits.count('api', '192.0.2.1', 3, 60_000);
+      const [key = ''] = await world.leftovers();
+      await world.backend.raw.set(key, damage, 'KEEPTTL');
+      const { count, resetMs } = await cluster.limits.count('api', '192.0.2.1', 2, 60_000);
+      expect(count).toBe(2);
+      expect(resetMs).toBeGreaterThan(0);
+      expect((await cluster.limits.count('api', '192.0.2.1', 1, 60_000)).count).toBe(3);
+    });
+
     it('let so many attempts pass, wherever they are made; refused ones do not count', async () => {
       const world = new World(backend());
       const [one, two] = [await world.open(), await world.open()];

@@ -39,6 +39,22 @@ export function lockSuite(backend: () => Backend): void {
       expect(inner).toEqual({ outcome: 'done', value: { outcome: 'not-acquired' } });
     });
 
+    it.each(['garbage', '17000000000001700000000000', '-1'])(
+      'fence by the clock where the last fence says %s',
+      async (damage) => {
+        const world = new World(backend());
+        const cluster = await world.open();
+        const fenceOf = () => cluster.locks.withLock('x', { ttlMs: 5_000 }, async ({ fence }) => fence);
+        const first = await fenceOf();
+        await world.backend.raw.set(world.keys.lock('x').fence, damage, 'KEEPTTL');
+        const second = await eventually('a millisecond has passed', async () => {
+          const now = await fenceOf();
+          return now.outcome === 'done' && first.outcome === 'done' && now.value > first.value && now.value;
+        });
+        expect(second).toBeLessThan(Date.now() + 60_000);
+      },
+    );
+
     it('are extended for as long as the work takes', async () => {
       const world = new World(backend());
       const cluster = await world.open();

@@ -2,7 +2,18 @@ import { eventually } from '@meridian/harness';
 import { NodeId } from '@meridian/protocol';
 import { describe, expect, it } from 'vitest';
 import type { Backend } from '../../support/backend.ts';
-import { attach, manual, newSessionId, nodeA, nodeB, nodeRecord, person, World } from '../../support/world.ts';
+import {
+  attach,
+  join,
+  manual,
+  newSessionId,
+  nodeA,
+  nodeB,
+  nodeRecord,
+  person,
+  roomId,
+  World,
+} from '../../support/world.ts';
 
 export function registrySuite(backend: () => Backend): void {
   describe('the registry', () => {
@@ -103,6 +114,46 @@ export function registrySuite(backend: () => Backend): void {
       expect(term).toBeLessThan(Date.now() + 60_000);
       expect(await raw.hlen(world.keys.registry.fallen)).toBe(0);
       expect(lost).toEqual([]);
+    });
+
+    it.each([
+      ['cannot be read', 'garbage'],
+      ['names a third process', JSON.stringify(nodeRecord(nodeA))],
+    ])(
+      'lets a node be that whose note of the term and whose entry are both damaged: the entry %s',
+      async (_, entry) => {
+        const world = new World(backend());
+        const { raw } = world.backend;
+        const { terms } = world.keys.registry;
+        const node = await world.open();
+        const announcement = await node.announce(nodeRecord(nodeA), { heartbeatMs: 50 });
+        const lost: unknown[] = [];
+        announcement.on('lost', (cause) => lost.push(cause));
+        const restored = new Promise<void>((resolve) => announcement.on('restored', resolve));
+        const before = JSON.parse((await raw.hget(terms, nodeA)) ?? '{}');
+        await raw
+          .multi()
+          .set(world.keys.nodeEntries + nodeA, entry, 'KEEPTTL')
+          .hset(terms, nodeA, JSON.stringify({ ...before, incarnation: 'somebody else' }))
+          .exec();
+        await restored;
+        expect(JSON.parse((await raw.hget(terms, nodeA)) ?? '{}').incarnation).toBe(before.incarnation);
+        expect(lost).toEqual([]);
+      },
+    );
+
+    it('sweeps what a former process has left whose note of its term is damaged', async () => {
+      const world = new World(backend());
+      const { raw } = world.backend;
+      const former = await world.open();
+      await former.announce(nodeRecord(nodeA), manual(60_000));
+      await join(former, person(), nodeA);
+      await raw.hset(world.keys.registry.terms, nodeA, 'garbage');
+      const next = await world.open();
+      await next.announce(nodeRecord(nodeA), { heartbeatMs: 30 });
+      await eventually('nobody is left in the room', async () => {
+        return (await next.rooms.snapshot(roomId)).participants.length === 0;
+      });
     });
 
     it('leaves a broken entry out and reports it', async () => {
