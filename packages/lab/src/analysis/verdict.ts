@@ -78,9 +78,8 @@ function outcomeOf(judgements: readonly Judgement[]): Outcome {
   if (better && worse) return 'mixed';
   if (better) return 'better';
   if (worse) return 'worse';
-  return judgements.length > 0 && judgements.every(({ finding }) => finding === 'too-few')
-    ? 'too-few'
-    : 'no-difference';
+  // Also where an arm gave no figure at all.
+  return judgements.every(({ finding }) => finding === 'too-few') ? 'too-few' : 'no-difference';
 }
 
 function headlineOf(

@@ -116,15 +116,15 @@ async function play(run: Play): Promise<Pick<End, 'outcome' | 'reason'>> {
     try {
       onProgress('joining', 0);
       await Promise.all([...pages.values()].map(({ page }) => page.start()));
+      // What throws in there is tried again: whoever is to stop, or has failed, has waited enough.
+      const hasEnded = () => signal?.aborted === true || collector.failure !== undefined;
       await eventually(
         'everybody sees everybody',
-        async () => {
-          signal?.throwIfAborted();
-          if (collector.failure !== undefined) throw collector.failure;
-          return collector.visible.size === viewers(scenario).length;
-        },
+        () => hasEnded() || collector.visible.size === viewers(scenario).length,
         { withinMs: VISIBLE_WITHIN_MS, everyMs: 100 },
       );
+      signal?.throwIfAborted();
+      if (collector.failure !== undefined) throw collector.failure;
       onProgress('warming-up', scenario.warmUpS);
       await pause(scenario.warmUpS * 1_000, undefined, { signal });
       await ways.startSchedules();

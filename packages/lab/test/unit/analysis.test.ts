@@ -118,6 +118,11 @@ describe('paired effects', () => {
     expect(findingOf({ difference: 4, jointInterval: undefined }, latency)).toBe('too-few');
   });
 
+  test('an arm without a figure is not found to be alike', () => {
+    const verdict = verdictOf({ arm: 'one', reference: 'other', effects: [], judged: [latency] });
+    expect(verdict).toMatchObject({ outcome: 'too-few', headline: expect.stringContaining('Too few valid blocks') });
+  });
+
   test('the same seed gives the same intervals', () => {
     const series = [simulated({ seed: 5, blocks: 10, effect: 1 })];
     expect(compare(series, { seed: 9 })).toEqual(compare(series, { seed: 9 }));
