@@ -1,7 +1,9 @@
-import { MeridianError, type NodeId, type RoomId } from '@meridian/protocol';
+import { MeridianError, type NodeId } from '@meridian/protocol';
 import { opusParameters } from '../light/rtp-parameters.ts';
 import type { ModelClient } from './client.ts';
 import type { Ledger, Tab } from './ledger.ts';
+import type { Machines } from './machines.ts';
+import type { Pages } from './pages.ts';
 import type { MoveEnd, Source } from './steps.ts';
 import type { World } from './world.ts';
 
@@ -11,13 +13,8 @@ const LOOKS = 400;
 export interface MoverOptions {
   readonly world: World;
   readonly ledger: Ledger;
-  readonly connect: (tab: Tab, nodeId: NodeId) => Promise<ModelClient>;
-  readonly roomToken: (client: ModelClient, roomId: RoomId) => Promise<string>;
-  readonly newSsrc: () => number;
-  /** The node is killed, its lease runs out, and it is swept. */
-  readonly crash: (nodeId: NodeId) => Promise<void>;
-  /** The connection breaks, and nobody comes back to it. */
-  readonly giveUp: (tab: Tab, client: ModelClient) => Promise<void>;
+  readonly pages: Pages;
+  readonly machines: Machines;
 }
 
 /** Moves a page's participant to another node, as the client does: the new half first, then the end of the old one. */
@@ -30,7 +27,7 @@ export class Mover {
   }
 
   async move(tab: Tab, to: NodeId, { drain, end }: { drain: boolean; end: MoveEnd }): Promise<void> {
-    const { world, ledger, connect, roomToken } = this.#options;
+    const { world, ledger, pages } = this.#options;
     const former = tab.client;
     if (!former?.open || !former.inRoom || former.roomId === undefined || former.node.nodeId === to) return;
     if (world.node(to).dead) return;
@@ -39,14 +36,14 @@ export class Mover {
       await this.#ask(tab, former);
       if (!former.open || !former.inRoom || world.node(to).dead) return;
     }
-    const next = await connect(tab, to);
+    const next = await pages.connect(tab, to);
     // Until it is through, the page is the former one.
     tab.older.push(next);
     // Swept in the midst of it, the former half comes back to find another stay in its place.
     if (!ledger.calm) former.excuses.add('newer');
     try {
       await next.welcomed.promise;
-      await next.join(roomId, await roomToken(next, roomId), true);
+      await next.join(roomId, await pages.roomToken(next, roomId), true);
       const published = await this.#publishAgain(tab, next);
       await this.#finish(tab, { former, next, end, published });
     } catch (error) {
@@ -87,7 +84,7 @@ export class Mover {
     const transportId = next.joined?.sendTransport.id;
     if (transportId === undefined) throw new MeridianError('session-lost');
     for (const [source, { producerId: replaces, paused }] of tab.producers) {
-      const rtpParameters = opusParameters(this.#options.newSsrc(), 'model');
+      const rtpParameters = opusParameters(this.#options.world.newSsrc(), 'model');
       const asked = { transportId, kind: 'audio' as const, source, rtpParameters, paused, replaces };
       const { producerId } = await next.request('publish', asked);
       published.set(source satisfies Source, { producerId, paused });
@@ -100,11 +97,11 @@ export class Mover {
     move: { former: ModelClient; next: ModelClient; end: MoveEnd; published: Tab['producers'] },
   ): Promise<void> {
     const { former, next, end, published } = move;
-    const { ledger, crash } = this.#options;
+    const { ledger, machines } = this.#options;
     if (!former.open || !former.inRoom || !next.open || !next.inRoom) throw new MeridianError('session-lost');
     if (end === 'back' || end === 'new-dies') {
       next.excuses.add('left');
-      if (end === 'new-dies') await crash(next.node.nodeId);
+      if (end === 'new-dies') await machines.crash(next.node.nodeId);
       else await next.request('leave', { back: true });
       await next.closed;
       // The room knows it under the epoch of its return; its node and itself go on under their own.
@@ -117,7 +114,7 @@ export class Mover {
     for (const [source, one] of published) tab.producers.set(source, one);
     former.excuses.add('left');
     ledger.halfLingers(tab);
-    if (end === 'former-dies') await crash(former.node.nodeId);
+    if (end === 'former-dies') await machines.crash(former.node.nodeId);
     else await former.request('leave', {});
     await former.closed;
   }
@@ -126,7 +123,9 @@ export class Mover {
   async #abandon(tab: Tab, former: ModelClient, next: ModelClient): Promise<void> {
     for (const one of [former, next]) {
       one.excuses.add('left');
-      await this.#options.giveUp(tab, one);
+      if (!one.open) continue;
+      this.#options.pages.cut(tab, one);
+      await one.closed;
     }
     tab.client = undefined;
     tab.producers.clear();

@@ -1,16 +1,17 @@
-import { MeridianError, type NodeId, RoomId, SessionId, type SessionLease, UserId } from '@meridian/protocol';
-import { opusParameters } from '../light/rtp-parameters.ts';
+import { type NodeId, RoomId, SessionId, UserId } from '@meridian/protocol';
 import type { Fate } from '../redis/redis-hop.ts';
 import { seeded } from '../seeded.ts';
-import { ModelClient } from './client.ts';
 import { compare } from './compare.ts';
 import { Ledger, type Tab } from './ledger.ts';
+import { Machines } from './machines.ts';
 import { Mover } from './mover.ts';
 import { RESUME_WINDOW_MS } from './node.ts';
-import { type Goodbye, ROOMS, type Round, type Sequence, type Source, type Step, TABS } from './steps.ts';
-import { NODE_IDS, type World } from './world.ts';
+import { Owner } from './owner.ts';
+import { Pages } from './pages.ts';
+import { People } from './people.ts';
+import { ROOMS, type Round, type Sequence, type Step, TABS } from './steps.ts';
+import { NODE_IDS, nodeIdOf, type World } from './world.ts';
 
-const ALL_GRANTS = { publish: true, subscribe: true, chat: true, moderate: true };
 /** Virtual time within which everything has to agree, milliseconds. */
 const SETTLE_MS = 60_000;
 /**
@@ -29,16 +30,18 @@ const STUCK_TURNS = 2_000;
 /** Idle for so long (real milliseconds), a round waits for virtual time to pass. */
 const IDLE_MS = 4;
 
-/** Plays one sequence and compares everything after each round. */
+/**
+ * Plays one sequence, round by round: lets time pass for what happens in each, and compares everything after it. What a
+ * step says is done by pages, people, the mover of pages, and machines.
+ */
 export class Play {
   readonly #world: World;
   readonly #ledger: Ledger;
-  readonly #ended = new Set<RoomId>();
-  readonly #kicked: { readonly roomId: RoomId; readonly userId: UserId }[] = [];
-  /** One process after the other under a node's id: two at once would be another fault than a restart. */
-  readonly #starting = new Map<NodeId, Promise<void>>();
+  readonly #owner: Owner;
+  readonly #machines: Machines;
+  readonly #pages: Pages;
+  readonly #people: People;
   readonly #mover: Mover;
-  #ssrc = 1;
 
   constructor(world: World) {
     this.#world = world;
@@ -54,23 +57,14 @@ export class Play {
         doing: Promise.resolve(),
       };
     });
-    this.#ledger = new Ledger({ clock: world.clock, rooms, tabs });
-    this.#mover = new Mover({
-      world,
-      ledger: this.#ledger,
-      connect: (tab, nodeId) => this.#connect(tab, nodeId),
-      roomToken: (client, roomId) => this.#roomToken(client, roomId),
-      newSsrc: () => this.#ssrc++,
-      crash: async (nodeId) => {
-        await this.#kill(nodeId);
-        await this.#expire(nodeId, 'last');
-      },
-      giveUp: async (tab, client) => {
-        if (!client.open) return;
-        this.#cut(tab, client);
-        await client.closed;
-      },
-    });
+    const ledger = new Ledger({ clock: world.clock, rooms, tabs });
+    const owner = new Owner(world);
+    this.#ledger = ledger;
+    this.#owner = owner;
+    this.#machines = new Machines({ world, ledger });
+    this.#pages = new Pages({ world, ledger, owner });
+    this.#people = new People({ world, ledger, owner });
+    this.#mover = new Mover({ world, ledger, pages: this.#pages, machines: this.#machines });
   }
 
   /** @throws Error that says what does not agree */
@@ -87,11 +81,7 @@ export class Play {
   }
 
   async #round(round: Round): Promise<void> {
-    // Their owner opens them again; not before everybody has heard that they were closed.
-    for (const roomId of this.#ended) await this.#world.service.rooms.reopen(roomId);
-    this.#ended.clear();
-    for (const { roomId, userId } of this.#kicked.splice(0))
-      await this.#world.service.rooms.readmit(roomId, { userId });
+    await this.#owner.takeBack();
     this.#ledger.begin(round.steps);
     const lost = this.#disturbBus(round);
     this.#setPace(round);
@@ -182,9 +172,9 @@ export class Play {
   /** Everybody goes; nothing may be left. */
   async #end(): Promise<void> {
     this.#ledger.begin([]);
-    for (const nodeId of NODE_IDS) if (this.#world.node(nodeId).dead) await this.#start(nodeId);
+    for (const nodeId of NODE_IDS) if (this.#world.node(nodeId).dead) await this.#machines.start(nodeId);
     for (const tab of this.#ledger.tabs) {
-      for (const client of [...tab.older, ...(tab.client ? [tab.client] : [])]) this.#cut(tab, client);
+      for (const client of [...tab.older, ...(tab.client ? [tab.client] : [])]) this.#pages.cut(tab, client);
     }
     await this.#pass(RESUME_WINDOW_MS + 5_000);
     this.#ledger.over = true;
@@ -202,313 +192,44 @@ export class Play {
   async #do(step: Step): Promise<void> {
     switch (step.do) {
       case 'load':
-        return this.#load(step);
+        return this.#pages.load(step);
       case 'abandon':
-        return this.#abandon(step);
+        return this.#pages.abandon(step);
       case 'leave':
-        return this.#leave(this.#ledger.tab(step.tab));
-      case 'cut': {
-        const tab = this.#ledger.tab(step.tab);
-        if (tab.client?.open) this.#cut(tab, tab.client);
-        await tab.client?.closed;
-        return;
-      }
+        return this.#pages.leave(this.#ledger.tab(step.tab));
+      case 'cut':
+        return this.#pages.cutNewest(this.#ledger.tab(step.tab));
       case 'resume':
-        return this.#resume(this.#ledger.tab(step.tab));
+        return this.#pages.resume(this.#ledger.tab(step.tab));
       case 'rejoin':
-        return this.#rejoin(this.#ledger.tab(step.tab));
-      case 'chat':
-        return this.#chat(this.#ledger.tab(step.tab));
-      case 'end-room':
-        return this.#endRoom(this.#ledger.tab(step.tab));
-      case 'publish':
-        return this.#publish(this.#ledger.tab(step.tab), step.source);
-      case 'unpublish':
-        return this.#change(step, async (client, producerId) => {
-          await client.request('unpublish', { producerId });
-          this.#ledger.tab(step.tab).producers.delete(step.source);
-        });
-      case 'mute':
-      case 'unmute':
-        return this.#change(step, async (client, producerId) => {
-          const paused = step.do === 'mute';
-          await client.request(paused ? 'pause-producer' : 'resume-producer', { producerId });
-          this.#ledger.tab(step.tab).producers.set(step.source, { producerId, paused });
-        });
+        return this.#pages.rejoin(this.#ledger.tab(step.tab));
       case 'move':
         return this.#mover.move(this.#ledger.tab(step.tab), nodeIdOf(step.node), step);
+      case 'publish':
+        return this.#people.publish(this.#ledger.tab(step.tab), step.source);
+      case 'unpublish':
+        return this.#people.unpublish(this.#ledger.tab(step.tab), step.source);
+      case 'mute':
+      case 'unmute':
+        return this.#people.pause(this.#ledger.tab(step.tab), step.source, step.do === 'mute');
+      case 'chat':
+        return this.#people.chat(this.#ledger.tab(step.tab));
       case 'kick':
-        return this.#kick(this.#ledger.tab(step.tab), this.#ledger.tab(step.target));
+        return this.#people.kick(this.#ledger.tab(step.tab), this.#ledger.tab(step.target));
+      case 'end-room':
+        return this.#people.endRoom(this.#ledger.tab(step.tab));
       case 'kill':
-        return this.#kill(nodeIdOf(step.node));
+        return this.#machines.kill(nodeIdOf(step.node));
       case 'start':
-        return this.#start(nodeIdOf(step.node));
-      case 'kill-worker': {
-        const node = this.#world.node(nodeIdOf(step.node));
-        if (node.dead) return;
-        this.#ledger.excuseNode(node, 'worker');
-        node.media.killWorker();
-        return;
-      }
-      case 'break-bus': {
-        const node = this.#world.node(nodeIdOf(step.node));
-        if (!node.dead) node.hop.breakSubscription();
-        return;
-      }
+        return this.#machines.start(nodeIdOf(step.node));
+      case 'kill-worker':
+        return this.#machines.killWorker(nodeIdOf(step.node));
+      case 'break-bus':
+        return this.#machines.breakBus(nodeIdOf(step.node));
       case 'expire':
-        return this.#expire(nodeIdOf(step.node), step.sweep);
+        return this.#machines.expire(nodeIdOf(step.node), step.sweep);
       case 'empty-redis':
-        // As after a restart: whoever was connected is not any more.
-        for (const node of this.#world.living) node.hop.breakSubscription();
-        await this.#world.raw.send('FLUSHALL');
-        for (const node of this.#world.living) await node.beat();
-        return;
+        return this.#machines.emptyRedis();
     }
   }
-
-  async #connect(tab: Tab, nodeId: NodeId): Promise<ModelClient> {
-    const { sessionId, userId } = tab;
-    const token = await this.#world.forge.session({ sessionId, userId, name: sessionId, nodeId });
-    const redisForgot = () => this.#ledger.forgotten;
-    const client = new ModelClient(this.#world.node(nodeId), sessionId, token, redisForgot);
-    // A kick means the user: one that was late on its way may meet a page that came after it.
-    if (this.#kicked.some((one) => one.userId === userId)) client.excuses.add('kick');
-    return client;
-  }
-
-  /** What `POST /v1/rooms/:slug/join` does. */
-  async #roomToken(client: ModelClient, roomId: RoomId): Promise<string> {
-    const lease: SessionLease | undefined = await this.#world.service.leases.find(client.node.nodeId, client.sessionId);
-    if (lease === undefined) throw new MeridianError('session-not-attached');
-    const admission = await this.#world.service.rooms.admit({ roomId, lease, capacity: 50, duplicates: 'allow' });
-    if (!admission.admitted) throw new MeridianError('session-replaced', { message: `refused: ${admission.reason}` });
-    return await this.#world.forge.room({ lease, roomId, slug: 'model-room', grants: ALL_GRANTS });
-  }
-
-  async #load({ tab: index, node, room, goodbye, when }: Extract<Step, { do: 'load' }>): Promise<void> {
-    const tab = this.#ledger.tab(index);
-    const roomId = this.#ledger.room(room);
-    const old = tab.client;
-    const sayGoodbye = () => this.#goodbye(tab, old, goodbye);
-    this.#ledger.replaced(tab);
-    if (when === 'first') sayGoodbye();
-    const client = await this.#connect(tab, nodeIdOf(node));
-    tab.client = client;
-    if (when === 'meanwhile') sayGoodbye();
-    try {
-      await client.welcomed.promise;
-      await client.join(roomId, await this.#roomToken(client, roomId));
-    } catch (error) {
-      this.#ledger.refused(tab, client, roomId, error);
-      this.#cut(tab, client);
-      await client.closed;
-    } finally {
-      if (when === 'last') sayGoodbye();
-    }
-  }
-
-  #goodbye(tab: Tab, old: ModelClient | undefined, goodbye: Goodbye): void {
-    if (old === undefined || !old.open) return;
-    switch (goodbye) {
-      case 'leave':
-        old.excuses.add('left');
-        old.request('leave', {}).catch(() => {});
-        break;
-      case 'close':
-        old.excuses.add('left');
-        old.close();
-        break;
-      case 'cut':
-        this.#cut(tab, old);
-        break;
-    }
-  }
-
-  async #abandon({ tab: index, node, room, after }: Extract<Step, { do: 'abandon' }>): Promise<void> {
-    const tab = this.#ledger.tab(index);
-    const roomId = this.#ledger.room(room);
-    if (tab.client?.open) this.#cut(tab, tab.client);
-    this.#ledger.replaced(tab);
-    const client = await this.#connect(tab, nodeIdOf(node));
-    tab.client = client;
-    this.#ledger.lingers(roomId, tab);
-    try {
-      if (after !== 'connect') await client.welcomed.promise;
-      if (after === 'join-sent') client.join(roomId, await this.#roomToken(client, roomId)).catch(() => {});
-    } catch {
-      // Refused for a reason of its own: it goes away all the same.
-    }
-    client.excuses.add('cut');
-    client.cut();
-    await client.closed;
-    tab.client = undefined;
-  }
-
-  async #leave(tab: Tab): Promise<void> {
-    const { client } = tab;
-    if (!client?.open) return;
-    client.excuses.add('left');
-    if (!client.inRoom) this.#ledger.lingers(client.roomId, tab);
-    await client.request('leave', {}).catch((error: unknown) => this.#ledger.failed(tab, 'leave', error));
-    await client.closed;
-  }
-
-  /** The connection breaks; the participant may stay for a while. */
-  #cut(tab: Tab, client: ModelClient): void {
-    if (!client.open) return;
-    client.excuses.add('cut');
-    client.cutAtMs = this.#world.clock.now();
-    this.#ledger.lingers(client.roomId, tab);
-    client.cut();
-  }
-
-  async #resume(tab: Tab): Promise<void> {
-    const { client } = tab;
-    if (client === undefined || client.open || client.cutAtMs === undefined || client.resumePoint === undefined) return;
-    if (client.node.dead || client.node !== this.#world.node(client.node.nodeId)) return;
-    const { sessionId, userId } = tab;
-    const token = await this.#world.forge.session({ sessionId, userId, name: sessionId, nodeId: client.node.nodeId });
-    const due = this.#ledger.mustResume(client);
-    try {
-      const { resumed } = await client.resume(token);
-      if (!resumed && due) this.#ledger.wrong(`${sessionId} came back in time and could not resume`);
-      if (resumed) {
-        client.cutAtMs = undefined;
-      } else {
-        this.#cut(tab, client);
-        await client.closed;
-      }
-    } catch (error) {
-      if (due) this.#ledger.failed(tab, 'resume', error);
-    }
-  }
-
-  /** After its worker died: the same connection joins again. */
-  async #rejoin(tab: Tab): Promise<void> {
-    const { client } = tab;
-    if (!client?.open || !client.mediaLost || client.roomId === undefined) return;
-    const { roomId } = client;
-    tab.producers.clear();
-    try {
-      await client.join(roomId, await this.#roomToken(client, roomId));
-    } catch (error) {
-      this.#ledger.refused(tab, client, roomId, error);
-      this.#cut(tab, client);
-      await client.closed;
-    }
-  }
-
-  async #publish(tab: Tab, source: Source): Promise<void> {
-    const { client } = tab;
-    if (!client?.open || !client.inRoom || client.joined === undefined || tab.producers.has(source)) return;
-    const rtpParameters = opusParameters(this.#ssrc++, 'model');
-    const { id: transportId } = client.joined.sendTransport;
-    try {
-      const { producerId } = await client.request('publish', { transportId, kind: 'audio', source, rtpParameters });
-      if (tab.client === client) tab.producers.set(source, { producerId, paused: false });
-    } catch (error) {
-      this.#ledger.failed(tab, 'publish', error);
-    }
-  }
-
-  async #change(
-    { tab: index, source }: Extract<Step, { source: Source }>,
-    work: (
-      client: ModelClient,
-      producerId: NonNullable<ReturnType<Tab['producers']['get']>>['producerId'],
-    ) => Promise<void>,
-  ): Promise<void> {
-    const tab = this.#ledger.tab(index);
-    const published = tab.producers.get(source);
-    if (!tab.client?.open || !tab.client.inRoom || published === undefined) return;
-    await work(tab.client, published.producerId).catch((error: unknown) => {
-      this.#ledger.failed(tab, 'a change of a producer', error);
-    });
-  }
-
-  async #chat(tab: Tab): Promise<void> {
-    const { client } = tab;
-    if (!client?.open || !client.inRoom || client.roomId === undefined) return;
-    const hearers = this.#ledger.in(client.roomId).filter((one) => one.client !== client);
-    try {
-      const { message } = await client.request('send-chat', { text: 'hello' });
-      for (const hearer of hearers) this.#ledger.mustHear(hearer.client, message.id);
-    } catch (error) {
-      if (!(error instanceof MeridianError && error.code === 'rate-limited')) this.#ledger.failed(tab, 'chat', error);
-    }
-  }
-
-  async #kick(tab: Tab, target: Tab): Promise<void> {
-    const { client } = tab;
-    if (!client?.open || !client.inRoom || client.roomId === undefined) return;
-    const victim = this.#ledger.in(client.roomId).find((one) => one.tab === target);
-    this.#ledger.excuse(target, 'kick');
-    this.#kicked.push({ roomId: client.roomId, userId: target.userId });
-    try {
-      await client.request('kick', { sessionId: target.sessionId });
-      if (victim !== undefined) this.#ledger.mustEnd(victim.client, 'kicked');
-    } catch (error) {
-      if (victim !== undefined) this.#ledger.failed(tab, 'kick', error);
-    }
-    this.#ledger.excuse(target, 'kick');
-  }
-
-  async #endRoom(tab: Tab): Promise<void> {
-    const { client } = tab;
-    if (!client?.open || !client.inRoom || client.roomId === undefined) return;
-    const { roomId } = client;
-    const there = this.#ledger.in(roomId);
-    const excuse = () => {
-      for (const one of this.#ledger.tabs) this.#ledger.excuse(one, 'end');
-    };
-    excuse();
-    try {
-      await client.request('end-room', {});
-      for (const one of there) this.#ledger.mustEnd(one.client, 'in a room that was ended');
-    } catch (error) {
-      this.#ledger.failed(tab, 'end-room', error, ['room-ended', 'session-lost']);
-    }
-    excuse();
-    this.#ended.add(roomId);
-  }
-
-  async #kill(nodeId: NodeId): Promise<void> {
-    const node = this.#world.node(nodeId);
-    if (node.dead) return;
-    this.#ledger.killed(node);
-    node.kill();
-  }
-
-  #start(nodeId: NodeId): Promise<void> {
-    const started = (this.#starting.get(nodeId) ?? Promise.resolve()).then(() => this.#startNext(nodeId));
-    this.#starting.set(nodeId, started);
-    return started;
-  }
-
-  async #startNext(nodeId: NodeId): Promise<void> {
-    await this.#kill(nodeId);
-    const node = await this.#world.startNode(nodeId);
-    await node.beat();
-    this.#ledger.swept(nodeId);
-  }
-
-  async #expire(nodeId: NodeId, order: 'first' | 'last'): Promise<void> {
-    const node = this.#world.node(nodeId);
-    await this.#world.expireLease(nodeId);
-    const sweep = async () => {
-      const other = this.#world.living.find((one) => one !== node);
-      if (other === undefined) await this.#world.sweeper.sweep();
-      else await other.beat();
-    };
-    if (order === 'first') await sweep();
-    await node.beat();
-    if (order === 'last') await sweep();
-    if (node.dead) this.#ledger.swept(nodeId);
-  }
-}
-
-function nodeIdOf(index: number): NodeId {
-  const nodeId = NODE_IDS[index];
-  if (nodeId === undefined) throw new Error(`no node ${index}`);
-  return nodeId;
 }

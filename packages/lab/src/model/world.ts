@@ -9,6 +9,13 @@ import { COMMAND_TIMEOUT_MS, FOR_EVER_MS, KEY_PREFIX, ModelNode } from './node.t
 
 export const NODE_IDS: readonly NodeId[] = ['ams-1', 'fra-1', 'sin-1'].map((id) => NodeId.parse(id));
 
+/** The node that a step names by its number. @throws Error when there is none */
+export function nodeIdOf(index: number): NodeId {
+  const nodeId = NODE_IDS[index];
+  if (nodeId === undefined) throw new Error(`no node ${index}`);
+  return nodeId;
+}
+
 const TURNS_OF_SILENCE = 3;
 const NOTHING = new Uint8Array();
 /** Subscriptions come back by themselves, soon; on a machine that stands still later, milliseconds. */
@@ -27,6 +34,7 @@ export class World {
   readonly traffic: Traffic;
   readonly #serviceHop: RedisHop;
   #ids = 0;
+  #ssrcs = 0;
 
   private constructor(parts: {
     redis: RedisProcess;
@@ -69,6 +77,12 @@ export class World {
   newId(kind: string): string {
     this.#ids += 1;
     return `${kind}-${this.#ids}`;
+  }
+
+  /** An SSRC that was not used before in this world. */
+  newSsrc(): number {
+    this.#ssrcs += 1;
+    return this.#ssrcs;
   }
 
   node(nodeId: NodeId): ModelNode {
