@@ -17,35 +17,26 @@ import {
   type SessionId,
   type SessionLease,
 } from '@meridian/protocol';
-import { backoffMs } from '../backoff.ts';
-import { type Cancel, type Clock, pause } from '../clock.ts';
+import type { Cancel, Clock } from '../clock.ts';
 import type { Logger } from '../logger.ts';
 import type { EncodedNotification } from '../signalling/outbox.ts';
 import { Joiners } from './joiners.ts';
 import { encodeSpeakers, type LocalParticipant, type RoomView } from './local-participant.ts';
-import { isThere, type OwnPart, participantIn, pausedOtherwise, type Stray, straysIn, withOwn } from './own-part.ts';
+import { Members, type MembersHooks } from './members.ts';
+import { isThere } from './own-part.ts';
+import { Resync } from './resync.ts';
 import { RoomMirror } from './room-mirror.ts';
 import { notificationOf } from './room-notifications.ts';
 
-export interface NodeRoomHooks {
+export interface NodeRoomHooks extends MembersHooks {
   /** The state says that this attachment of a local session is over. */
   endLocal(participant: Participant, reason: EndReason): void;
   /** A participant of this node is on another one now; what it has here goes on until it leaves. */
   movedAway(participant: LocalParticipant, to: Participant): void;
   /** It is here again: the other node has lost it. */
   cameBack(participant: LocalParticipant): void;
-  /** Is a leave of this participant on its way to the state? */
-  isLeaving(roomId: RoomId, participant: Participant): boolean;
   /** The state holds a participant of this node whom nobody here knows. */
   removeGhost(roomId: RoomId, ghost: Participant): void;
-  /** A member left while it was put back: it may have been put back for good. */
-  goneMeanwhile(roomId: RoomId, member: Participant): void;
-  /** The state holds something published by a member here that the member does not publish (any more). */
-  removeStray(roomId: RoomId, stray: Stray): void;
-  /** The state may not know how this member is connected: it is told (again). */
-  writeConnection(member: LocalParticipant): void;
-  /** The state may not know whether this producer of a member here is paused: it is told (again). */
-  writePaused(member: LocalParticipant, producerId: ProducerId): void;
   /**
    * Asks whether the cluster has taken this node for dead; it has heard `unsettle` by the time this resolves, if so.
    * @throws what Redis says
@@ -78,21 +69,32 @@ export class NodeRoom implements RoomView {
   readonly roomId: RoomId;
   readonly #options: NodeRoomOptions;
   readonly #mirror = new RoomMirror();
-  readonly #members = new Map<SessionId, LocalParticipant>();
   readonly #joiners = new Joiners();
   readonly #stop = new AbortController();
+  readonly #members: Members;
+  readonly #resync: Resync;
   #media: { readonly room: RoomMedia; readonly off: Cancel } | undefined;
   /** Nodes from which participants moved away, and until when their halves there may last. */
   readonly #lingering = new Map<NodeId, number>();
-  #resyncing: Promise<void> | undefined;
-  /** No snapshot that was read before this moment is believed. */
-  #settledAtMs = Number.NEGATIVE_INFINITY;
-  /** Own participants that the next snapshot lacks were lost, not removed. */
-  #putBack = false;
 
   constructor(options: NodeRoomOptions) {
-    this.roomId = options.roomId;
+    const { roomId, nodeId, state, clock, random, log, settleMs, hooks } = options;
+    this.roomId = roomId;
     this.#options = options;
+    this.#members = new Members({ roomId, nodeId, state, hooks });
+    this.#resync = new Resync({
+      roomId,
+      state,
+      clock,
+      random,
+      log,
+      settleMs,
+      mirror: this.#mirror,
+      members: this.#members,
+      signal: this.#stop.signal,
+      askWhetherAlive: () => hooks.askWhetherAlive(),
+      believe: (snapshot) => this.#reconcile(snapshot),
+    });
   }
 
   get closed(): boolean {
@@ -104,7 +106,7 @@ export class NodeRoom implements RoomView {
   }
 
   get members(): readonly LocalParticipant[] {
-    return [...this.#members.values()];
+    return this.#members.all;
   }
 
   get participants(): readonly Participant[] {
@@ -168,7 +170,7 @@ export class NodeRoom implements RoomView {
   confirmed(snapshot: RoomSnapshot): void {
     if (this.#mirror.mode === 'unprimed') this.#replace(snapshot);
     // The mirror counts on from where it is: what the snapshot lacks, the events that are on their way say with its reason.
-    else this.#deliver(this.#mirror.merge(withOwn(snapshot, this.#own)));
+    else this.#deliver(this.#mirror.merge(this.#members.correct(snapshot)));
   }
 
   /**
@@ -192,17 +194,16 @@ export class NodeRoom implements RoomView {
   /** From now on it hears of every change after the state that `participants` and the others give now. */
   add(participant: LocalParticipant): void {
     const { self } = participant;
-    this.#members.set(self.sessionId, participant);
+    this.#members.add(participant);
     const isShown = this.#mirror.participant(self.sessionId) !== undefined;
     if (!isShown) this.#deliver(this.#mirror.note({ type: 'participant-joined', participant: self }));
     // Confirmed before this node was taken for dead, and put back with nobody, since it was no member then.
     if (this.#joiners.isDoubtful(self.sessionId)) this.#tookForDead();
-    else if (!isShown) this.#resync();
+    else if (!isShown) this.#resync.start();
   }
 
   remove(participant: LocalParticipant): void {
-    const { sessionId } = participant.self;
-    if (this.#members.get(sessionId) === participant) this.#members.delete(sessionId);
+    this.#members.remove(participant);
     this.#closeIfEmpty();
   }
 
@@ -229,13 +230,13 @@ export class NodeRoom implements RoomView {
     if (applied.outcome === 'applied') this.#deliver(applied.changes);
     else if (applied.outcome === 'held' && applied.gap) {
       this.#options.log.warn({ revision: envelope.revision, known: this.#mirror.revision }, 'room events are missing');
-      this.#resync();
+      this.#resync.start();
     }
   }
 
   /** Events of this room are missing: read what they led to. */
   missed(): void {
-    if (!this.closed) this.#resync();
+    if (!this.closed) this.#resync.start();
   }
 
   /**
@@ -243,9 +244,8 @@ export class NodeRoom implements RoomView {
    * this resolves; who was put out hears of that by itself.
    * @throws what Redis says
    */
-  async lookAgain(): Promise<void> {
-    if (!this.#putBack) await this.#options.hooks.askWhetherAlive();
-    if (this.#putBack && !this.closed) await this.#restoreOwn();
+  lookAgain(): Promise<void> {
+    return this.#resync.lookAgain();
   }
 
   /**
@@ -256,17 +256,16 @@ export class NodeRoom implements RoomView {
     if (this.closed) return;
     this.#mirror.loosen();
     this.#joiners.doubt();
-    this.#putBack = true;
-    this.#settledAtMs = this.#options.clock.now() + this.#options.settleMs;
-    this.#resync();
+    this.#resync.unsettle();
   }
 
   /** Puts this node's participants and what they publish into the state again. @throws what Redis says */
   async restore(): Promise<void> {
     if (this.closed) return;
     this.unsettle();
-    const snapshot = await this.#restoreOwn();
-    if (!this.closed && this.#mirror.mode === 'loose') this.#deliver(this.#mirror.merge(withOwn(snapshot, this.#own)));
+    const snapshot = await this.#members.restore();
+    if (!this.closed && this.#mirror.mode === 'loose')
+      this.#deliver(this.#mirror.merge(this.#members.correct(snapshot)));
   }
 
   /** Idempotent. Members have to be gone. */
@@ -284,85 +283,13 @@ export class NodeRoom implements RoomView {
     );
   }
 
-  /** What this node knows better than the state does. */
-  get #own(): OwnPart {
-    const { nodeId, hooks } = this.#options;
-    return { nodeId, members: this.#members, isLeaving: (one) => hooks.isLeaving(this.roomId, one) };
-  }
-
   #closeIfEmpty(): void {
     if (this.closed || this.#members.size > 0 || this.#joiners.size > 0) return;
     this.close();
     this.#options.hooks.empty(this);
   }
 
-  async #restoreOwn(): Promise<RoomSnapshot> {
-    const { hooks, state, nodeId } = this.#options;
-    const members = this.members.map((member) => ({ member, self: member.self }));
-    const own = {
-      participants: members.map(({ self }) => self),
-      producers: members.flatMap(({ member }) => [...member.published.producers]),
-      dataProducers: members.flatMap(({ member }) => [...member.published.dataProducers]),
-    };
-    try {
-      return await state.restore(this.roomId, nodeId, own);
-    } finally {
-      // Whatever ended or changed while that was on its way may have been written before it was put back as it was.
-      for (const { member, self } of members) {
-        if (this.#members.get(self.sessionId) !== member) hooks.goneMeanwhile(this.roomId, self);
-        else if (member.self !== self) hooks.writeConnection(member);
-      }
-      this.#putRight(own);
-    }
-  }
-
-  /** Reads the state again, until it was read well. Single flight. */
-  #resync(): void {
-    if (this.#resyncing !== undefined || this.closed) return;
-    const { clock, random, log } = this.#options;
-    const signal = this.#stop.signal;
-    const run = async () => {
-      for (let attempt = 0; !signal.aborted; attempt++) {
-        const waitMs = this.#settledAtMs - clock.now();
-        if (waitMs > 0) await pause(clock, waitMs, signal);
-        try {
-          const askedMs = clock.now();
-          const here = new Set(this.members);
-          const snapshot = await this.#readAgain();
-          if (signal.aborted) return;
-          if (askedMs < this.#settledAtMs) continue;
-          // Somebody has come in meanwhile, and it was read before that.
-          const isOld = (one: LocalParticipant) => !here.has(one) && !isThere(one, participantIn(snapshot, one));
-          if (this.members.some(isOld)) continue;
-          this.#reconcile(snapshot);
-          if (!this.#mirror.hasGap) return;
-        } catch (error) {
-          log.warn({ err: error, attempt }, 'the room could not be read again');
-        }
-        await pause(clock, backoffMs({ firstMs: 250, mostMs: 5_000 }, attempt, random()), signal);
-      }
-    };
-    this.#resyncing = run().finally(() => {
-      this.#resyncing = undefined;
-    });
-  }
-
-  async #readAgain(): Promise<RoomSnapshot> {
-    this.#mirror.expectSnapshot();
-    const snapshot = await this.#options.state.snapshot(this.roomId);
-    if (this.closed) return snapshot;
-    // Put out, or swept and that was not heard: only in the latter case it is put back.
-    const isAnyoneMissing = this.members.some((member) => !isThere(member, participantIn(snapshot, member)));
-    if (isAnyoneMissing && !this.#putBack) await this.#options.hooks.askWhetherAlive();
-    const complete = this.members.every((member) => participantIn(snapshot, member)?.epoch === member.self.epoch);
-    if (this.closed || complete || !this.#putBack) return snapshot;
-    // Swept while this node was cut off, or lost with Redis: its media runs, so it is still in the room.
-    this.#mirror.expectSnapshot();
-    return await this.#restoreOwn();
-  }
-
   #reconcile(snapshot: RoomSnapshot): void {
-    this.#putBack = false;
     // A confirmation may have brought the mirror further than what was read.
     const newer = this.#mirror.mode === 'exact' && !this.#mirror.hasGap && this.#mirror.revision >= snapshot.revision;
     if (!newer) this.#replace(snapshot);
@@ -372,25 +299,15 @@ export class NodeRoom implements RoomView {
       if (!isThere(member, shown)) this.#options.hooks.endLocal(self, 'connection-lost');
     }
     for (const one of snapshot.participants) {
-      const known = this.#members.has(one.sessionId) || this.#joiners.has(one.sessionId);
+      const known = this.#members.get(one.sessionId) !== undefined || this.#joiners.has(one.sessionId);
       if (one.nodeId === this.#options.nodeId && !known) this.#options.hooks.removeGhost(this.roomId, one);
     }
-    this.#putRight(snapshot);
-  }
-
-  /**
-   * Put back with what a member published in the moment before, and closed, muted or unmuted since: what it did may have
-   * been written before that, and nobody else would ever do it again.
-   */
-  #putRight(snapshot: Pick<RoomSnapshot, 'producers' | 'dataProducers'>): void {
-    const { hooks } = this.#options;
-    for (const stray of straysIn(snapshot, this.#own)) hooks.removeStray(this.roomId, stray);
-    for (const { member, producerId } of pausedOtherwise(snapshot, this.#own)) hooks.writePaused(member, producerId);
+    this.#members.putRight(snapshot);
   }
 
   #replace(snapshot: RoomSnapshot): void {
-    this.#deliver(this.#mirror.replace(withOwn(snapshot, this.#own)), { believeLeaves: false });
-    if (this.#mirror.hasGap) this.#resync();
+    this.#deliver(this.#mirror.replace(this.#members.correct(snapshot)), { believeLeaves: false });
+    if (this.#mirror.hasGap) this.#resync.start();
   }
 
   #deliver(changes: readonly RoomEvent[], { believeLeaves } = { believeLeaves: true }): void {
