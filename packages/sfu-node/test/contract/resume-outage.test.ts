@@ -45,11 +45,6 @@ afterEach(async () => {
   second = undefined;
 });
 
-async function breakOff(client: TestClient): Promise<void> {
-  client.socket.terminate();
-  await client.closed;
-}
-
 const notReady = () =>
   eventually('the node knows that Redis is away', async () => (await fetch(`${ams.url}/readyz`)).status === 503);
 
@@ -85,7 +80,7 @@ describe('a connection that breaks while Redis is away', () => {
   test('is resumed by its node alone; Redis is told when it answers again', async () => {
     cluster.redis.process.kill('SIGSTOP');
     await notReady();
-    await breakOff(ann.client);
+    await ann.client.breakOff();
     const back = await cluster.resume(ams, ann);
     expect(await back.until('welcome')).toMatchObject({ resumed: true });
     await back.request('get-stats', {});
@@ -97,12 +92,12 @@ describe('a connection that breaks while Redis is away', () => {
   test('twice is resumed twice', async () => {
     cluster.redis.process.kill('SIGSTOP');
     await notReady();
-    await breakOff(ann.client);
+    await ann.client.breakOff();
     const first = await cluster.resume(ams, ann);
     const welcome = await first.until('welcome');
     first.ping();
     await eventually('the node has heard it', () => first.pongs.length > 0);
-    await breakOff(first);
+    await first.breakOff();
     const back = await cluster.resume(ams, { ...ann, client: first, welcome });
     expect(await back.until('welcome')).toMatchObject({ resumed: true });
 
@@ -114,7 +109,7 @@ describe('a connection that breaks while Redis is away', () => {
     const { port } = cluster.redis;
     await cluster.redis.stop();
     await notReady();
-    await breakOff(ann.client);
+    await ann.client.breakOff();
     const back = await cluster.resume(ams, ann);
     expect(await back.until('welcome')).toMatchObject({ resumed: true });
 
@@ -124,7 +119,7 @@ describe('a connection that breaks while Redis is away', () => {
 
   test('and comes back only after Redis did finds its participant there', async () => {
     const { port } = cluster.redis;
-    await breakOff(ann.client);
+    await ann.client.breakOff();
     await cluster.redis.stop();
     await notReady();
     second = await startRedis({ port });

@@ -116,6 +116,12 @@ export class TestClient {
     await this.closed;
   }
 
+  /** The connection breaks without a word. */
+  async breakOff(): Promise<void> {
+    this.socket.terminate();
+    await this.closed;
+  }
+
   #receive(text: string): void {
     const frame = parseJson(ServerFrame, text, 'internal', 'server frame');
     this.#asker.hear(frame);
@@ -126,3 +132,6 @@ export class TestClient {
     this.heard.push({ seq: frame.seq, event: frame.event, data: frame.data });
   }
 }
+
+export const leaveAll = (...clients: readonly TestClient[]) =>
+  Promise.all(clients.map((one) => one.request('leave', {})));

@@ -7,6 +7,7 @@ import {
   MeridianError,
   NodeId,
   type NotificationData,
+  type Participant,
   type ReplyData,
   type ResumePoint,
   RoomId,
@@ -194,6 +195,12 @@ export class TestCluster {
       handover: options.handover ?? false,
     });
     return { ...attached, joined };
+  }
+
+  /** As whom the room's state has this session, if it has it. */
+  async participantOf(roomId: RoomId, { sessionId }: Pick<Attached, 'sessionId'>): Promise<Participant | undefined> {
+    const { participants } = await this.cluster.rooms.snapshot(roomId);
+    return participants.find((one) => one.sessionId === sessionId);
   }
 
   async stop(): Promise<void> {
