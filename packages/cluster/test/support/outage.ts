@@ -4,7 +4,7 @@ import type { AnnounceOptions, Cluster, NodeAnnouncement } from '../../src/index
 import { openCluster } from '../../src/index.ts';
 
 /** Of a node's entry: short, so that a test sees it end. */
-export const LEASE: AnnounceOptions = { leaseMs: 1_500, heartbeatMs: 100 };
+export const LEASE = { leaseMs: 1_500, heartbeatMs: 100 } satisfies AnnounceOptions;
 /** What a command fails with that did not get through. */
 export const unavailable = { code: 'cluster-unavailable', retryable: true, retryAfterMs: expect.any(Number) };
 
@@ -40,6 +40,11 @@ export class Redis {
   /** Comes back on the same port with nothing in it. */
   async startEmpty(): Promise<void> {
     this.#process = await startRedis({ port: this.#process.port });
+  }
+
+  /** Resolves when it stands still. */
+  freeze(): Promise<void> {
+    return this.#process.freeze();
   }
 
   signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
