@@ -43,3 +43,11 @@ export function layersFor(lines: number): readonly Layer[] {
 
 /** The most that a camera of so many lines is sent with when it is sent in one layer, bit/s. */
 export const bitrateInOneLayer = (lines: number): number => (layersFor(lines).at(-1) ?? ALONE).maxBitrate;
+
+/**
+ * What a connection that takes the place of another one, as in a move, counts on from its beginning: what the smallest picture needs, and never more
+ * than half of what the other one carries, which goes on beside it for a while. Left to itself the browser starts over: whatever comes late in its first
+ * half second makes its estimate a part of the little that had arrived by then, and for up to seven seconds three of four pictures are left out.
+ * @param carriedBps by the other one, as the browser estimates it. Both in bit/s
+ */
+export const carriedAnew = (carriedBps: number): number => Math.min(ALONE.maxBitrate, carriedBps / 2);

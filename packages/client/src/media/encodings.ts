@@ -51,7 +51,8 @@ function encodingsOf(source: MediaSource, codec: VideoCodec, lines: number, inLa
   }
 }
 
-export function codecOptionsOf(source: MediaSource): types.ProducerCodecOptions {
+/** @param leastBps of the connection, where it is known to carry that; bit/s */
+export function codecOptionsOf(source: MediaSource, leastBps?: number): types.ProducerCodecOptions {
   switch (source) {
     case 'microphone':
       return { opusDtx: true, opusFec: true, opusStereo: false, opusMaxAverageBitrate: 40_000 };
@@ -60,7 +61,10 @@ export function codecOptionsOf(source: MediaSource): types.ProducerCodecOptions 
     case 'camera':
     case 'screen':
       // Start near the middle layer instead of the browser's 300 kbit/s; the estimate takes over from there.
-      return { videoGoogleStartBitrate: 1_000 };
+      return {
+        videoGoogleStartBitrate: 1_000,
+        ...(leastBps === undefined ? {} : { videoGoogleMinBitrate: Math.floor(leastBps / 1_000) }),
+      };
   }
 }
 

@@ -2,6 +2,7 @@ import { type DataProducerId, MediaSource, ProducerId } from '@meridian/protocol
 import type { types } from 'mediasoup-client';
 import { z } from 'zod';
 import { ClientError } from '../errors.ts';
+import { readReports } from '../stats/reports.ts';
 import { codecOptionsOf, DEFAULT_VIDEO_CODEC, layerCountOf, linesOf, sendingOf, type VideoCodec } from './encodings.ts';
 import { type LinkOptions, MediaLink } from './link.ts';
 
@@ -69,18 +70,21 @@ export class Sender {
       videoCodec = DEFAULT_VIDEO_CODEC,
       simulcast = true,
       replaces,
+      leastBps,
     }: {
       paused: boolean;
       videoCodec?: VideoCodec | undefined;
       simulcast?: boolean;
       replaces?: ProducerId | undefined;
+      /** The connection is known to carry that much. */
+      leastBps?: number | undefined;
     },
   ): Promise<Outgoing> {
     const { device } = this.#options;
     const producer = await this.transport.produce({
       track,
       ...sendingOf(source, videoCodec, device.sendRtpCapabilities, linesOf(track), simulcast),
-      codecOptions: codecOptionsOf(source),
+      codecOptions: codecOptionsOf(source, leastBps),
       stopTracks: false,
       disableTrackOnPause: false,
       appData: { source, paused, ...(replaces === undefined ? {} : { replaces }) },
@@ -155,6 +159,16 @@ export class Sender {
   async dataSent(): Promise<boolean> {
     const channels = await Promise.allSettled(this.#channels.values());
     return channels.every((one) => one.status === 'rejected' || one.value.bufferedAmount === 0);
+  }
+
+  /** What the browser thinks that the way to the node carries, bit/s; undefined where it does not say. Never throws. */
+  async carriedBps(): Promise<number | undefined> {
+    try {
+      const reports = readReports(await this.transport.getStats());
+      return reports.find(({ type, nominated }) => type === 'candidate-pair' && nominated)?.availableOutgoingBitrate;
+    } catch {
+      return undefined;
+    }
   }
 
   restartIce(): void {

@@ -11,8 +11,12 @@ import { Retirement } from './retirement.ts';
 
 /** What the room has to do about moves. */
 export interface MovingHost {
-  /** Joined at another node as well: publish there what is published here. @throws what that node answered */
-  onStaged(next: Attachment): Promise<void>;
+  /**
+   * Joined at another node as well: publish there what is published here.
+   * @param carriedBps by the sending connection to this node before the move, as the browser estimates it
+   * @throws what that node answered
+   */
+  onStaged(next: Attachment, carriedBps: Promise<number | undefined>): Promise<void>;
   /** Of the old and the next attachment of a move, this one has gone. */
   onUnstaged(attachment: Attachment): void;
   /** The attachment before this one is closed for good. */
@@ -122,13 +126,15 @@ export class Moving {
     const { attaching, host, runtime } = this.#options;
     const startedAtMs = runtime.now();
     void this.#retirement?.leave();
+    // A look is work, and what follows is the busiest moment of all: it tells more of the way now.
+    const carriedBps = from.sender.carriedBps();
     const move = new Move({
       runtime,
       from,
       deadlineMs,
       attach: (input) => attaching.attach({ ...input, handover: true }),
       stage: (attached) => this.#stage(attached),
-      publish: (next) => host.onStaged(next),
+      publish: (next) => host.onStaged(next, carriedBps),
       isReceiving: () => !host.relyOn(from.receiver.tracks),
       drop: (next) => this.#drop(next),
       onTrouble: (error) => host.onTrouble(error),

@@ -15,6 +15,8 @@ export interface OutletOptions {
   readonly wanted: (source: MediaSource) => Wanted | undefined;
   /** Our producer at another node that this one takes the place of. */
   readonly replaces: (source: MediaSource) => ProducerId | undefined;
+  /** What the connection to this node is known to carry where something takes the place of something, bit/s. */
+  readonly leastBps: Promise<number | undefined>;
   readonly onChanged: () => void;
 }
 
@@ -66,7 +68,8 @@ export class Outlet {
 
   async #align(source: MediaSource): Promise<void> {
     try {
-      while (!this.#closed && (await this.#step(source, this.#options.wanted(source))));
+      const leastBps = await this.#options.leastBps;
+      while (!this.#closed && (await this.#step(source, this.#options.wanted(source), leastBps)));
     } catch (error) {
       // The sender ended under our feet: the next one starts over.
       if (!this.#closed) throw error;
@@ -74,7 +77,7 @@ export class Outlet {
   }
 
   /** One difference less; false when there was none. */
-  async #step(source: MediaSource, wanted: Wanted | undefined): Promise<boolean> {
+  async #step(source: MediaSource, wanted: Wanted | undefined, leastBps: number | undefined): Promise<boolean> {
     const { sender } = this;
     const sent = this.#sent.get(source);
     if (wanted === undefined) {
@@ -87,7 +90,8 @@ export class Outlet {
     if (sent === undefined || sender.outgoing(source) === undefined) {
       if (track === null || track.readyState === 'ended') return false;
       const replaces = this.#options.replaces(source);
-      await sender.publish(source, track, { paused: muted, videoCodec, simulcast, replaces });
+      const least = replaces === undefined ? undefined : leastBps;
+      await sender.publish(source, track, { paused: muted, videoCodec, simulcast, replaces, leastBps: least });
       this.#sent.set(source, { track, muted });
       return true;
     }

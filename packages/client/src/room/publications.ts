@@ -1,5 +1,6 @@
-import type { MediaSource, ProducerId } from '@meridian/protocol';
+import type { MediaSource } from '@meridian/protocol';
 import { ClientError, type SdkError, toSdkError } from '../errors.ts';
+import { carriedAnew } from '../media/camera-layers.ts';
 import type { VideoCodec } from '../media/encodings.ts';
 import type { Sender } from '../media/sender.ts';
 import { Outlet } from './outlet.ts';
@@ -99,12 +100,13 @@ export class Publications {
   /**
    * Publishes everything there is over this sender as well, in the place of what is published now. From then on both
    * are kept in line, until `use` or `giveUp` of one of them.
+   * @param carriedBps by the connection to the current one, as the browser estimates it
    * @throws what the node answered
    */
-  async publishAlso(sender: Sender): Promise<void> {
+  async publishAlso(sender: Sender, carriedBps: Promise<number | undefined>): Promise<void> {
     const current = this.#outlet;
     this.#next?.close();
-    this.#next = this.#outletOf(sender, (source) => current?.sender.outgoing(source)?.producerId);
+    this.#next = this.#outletOf(sender, current && { sender: current.sender, carriedBps });
     const next = this.#next;
     await Promise.all([...this.#entries.keys()].map((source) => next.sync(source)));
   }
@@ -225,10 +227,12 @@ export class Publications {
     }
   }
 
-  #outletOf(sender: Sender, replaces: (source: MediaSource) => ProducerId | undefined = () => undefined): Outlet {
+  /** @param before whose place it takes, while both go on */
+  #outletOf(sender: Sender, before?: { sender: Sender; carriedBps: Promise<number | undefined> }): Outlet {
     return new Outlet({
       sender,
-      replaces,
+      replaces: (source) => before?.sender.outgoing(source)?.producerId,
+      leastBps: leastOf(before?.carriedBps),
       wanted: (source) => this.#entries.get(source),
       onChanged: () => this.#events.onChanged(),
     });
@@ -238,4 +242,9 @@ export class Publications {
     const live = this.#outlet?.isLive(source) === true;
     return { source, track, muted, state: failed ? 'failed' : live ? 'live' : 'waiting' };
   }
+}
+
+async function leastOf(carried: Promise<number | undefined> | undefined): Promise<number | undefined> {
+  const carriedBps = await carried;
+  return carriedBps === undefined ? undefined : carriedAnew(carriedBps);
 }

@@ -325,7 +325,7 @@ export class Room extends Emitter<RoomEvents> {
       },
       // What the stay before still played and nobody sends any more goes now.
       onSettled: ({ receiver }) => this.#incoming.keepOnly(receiver.tracks),
-      onStaged: (next) => this.#onStaged(next),
+      onStaged: (next, carriedBps) => this.#onStaged(next, carriedBps),
       onUnstaged: ({ sender }) => this.#publications.giveUp(sender),
       relyOn: (tracks) => this.#incoming.relyOn(tracks),
       onResumed: (afterMs) => this.#tell('resumed', { afterMs }),
@@ -367,13 +367,13 @@ export class Room extends Emitter<RoomEvents> {
   }
 
   /** Sends at the next node what is sent at this one. */
-  async #onStaged(next: Attachment): Promise<void> {
+  async #onStaged(next: Attachment, carriedBps: Promise<number | undefined>): Promise<void> {
     const { current } = this.#upkeep;
     const labels = new Set([...this.#dataLabels, ...(current?.sender.channelLabels ?? [])]);
     this.#openChannels(next, [...labels]);
     const missing = this.#autoSubscribe ? [] : (current?.receiver.tracks ?? []);
     await Promise.all([
-      this.#publications.publishAlso(next.sender),
+      this.#publications.publishAlso(next.sender, carriedBps),
       ...missing.map(async ({ producerId }) => {
         await next.receiver.open(await next.attached.connection.request('subscribe', { producerId }));
       }),

@@ -14,6 +14,10 @@ export class FakeMedia {
   lives = true;
   /** What was ended of the transports, in order. */
   readonly ended: ('track' | 'send' | 'recv')[] = [];
+  /** What the browser thinks that every way carries, bit/s. */
+  carriedBps: number | undefined;
+  /** The least, kbit/s, that each connection was told to count on for what is sent, in order; undefined: what the browser thinks. */
+  readonly leastKbps: (number | undefined)[] = [];
   /** Every track that was made for a consumer. */
   readonly received: { id: string }[] = [];
 
@@ -27,6 +31,11 @@ export class FakeMedia {
         const made = await receive(wanted);
         this.received.push(...made.map(({ track }) => track));
         return made;
+      };
+      const send = handler.send.bind(handler);
+      handler.send = (wanted) => {
+        this.leastKbps.push(wanted.codecOptions?.videoGoogleMinBitrate);
+        return send(wanted);
       };
       const replaceTrack = handler.replaceTrack.bind(handler);
       handler.replaceTrack = async (localId, track) => {
@@ -57,7 +66,13 @@ export class FakeMedia {
   #stats(): RTCStatsReport {
     if (this.lives) this.#bytes += 1_000;
     const reports: Record<string, unknown>[] = [
-      { id: 'pair', type: 'candidate-pair', bytesReceived: this.#bytes },
+      {
+        id: 'pair',
+        type: 'candidate-pair',
+        nominated: true,
+        bytesReceived: this.#bytes,
+        availableOutgoingBitrate: this.carriedBps,
+      },
       { id: 'out-v', type: 'outbound-rtp', kind: 'video', bytesSent: 1 },
       { id: 'out-a', type: 'outbound-rtp', kind: 'audio', bytesSent: 1 },
     ];

@@ -93,6 +93,19 @@ describe('a node that asks for a move', () => {
     expect(stage.valuesOf('trouble')).toEqual([]);
   });
 
+  it.each([
+    ['what the smallest picture needs', 2_000_000, 250],
+    ['half of what the way to the old one carries, where that is less', 300_000, 150],
+    ['what the browser finds out, where it does not say', undefined, undefined],
+  ])('is left for one whose connection counts on %s', async (_what, carriedBps, leastKbps) => {
+    media.carriedBps = carriedBps;
+    expect(media.leastKbps).toEqual([undefined, undefined]);
+    ask();
+    await stage.runtime.advance(0);
+    // The camera's; the microphone takes what there is.
+    expect(media.leastKbps.slice(2)).toEqual([leastKbps, undefined]);
+  });
+
   it('is left in steps: nothing that still runs holds up what the page goes on with', async () => {
     ask();
     await stage.runtime.advance(0);
