@@ -110,10 +110,9 @@ export class Sender {
     await this.#options.connection.request('unpublish', { producerId: outgoing.producerId });
   }
 
-  /** @throws ClientError `not-published` */
+  /** Here at once, whatever the node answers. @throws ClientError `not-published`; what the node answered, or that it did not */
   async setPaused(source: MediaSource, paused: boolean): Promise<void> {
     const { producer, producerId } = this.#get(source);
-    if (producer.paused === paused) return;
     if (paused) producer.pause();
     else producer.resume();
     await this.#options.connection.request(paused ? 'pause-producer' : 'resume-producer', { producerId });

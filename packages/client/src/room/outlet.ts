@@ -22,7 +22,8 @@ export interface OutletOptions {
 
 interface Sent {
   readonly track: MediaStreamTrack | null;
-  readonly muted: boolean;
+  /** undefined while the node is asked, and after that where it did not answer, or not as it was asked to. */
+  readonly muted: boolean | undefined;
 }
 
 /**
@@ -96,8 +97,7 @@ export class Outlet {
       return true;
     }
     if (sent.muted !== muted && muted) {
-      await sender.setPaused(source, true);
-      this.#sent.set(source, { ...sent, muted });
+      await this.#setPaused(source, sent, true);
       return true;
     }
     if (sent.track !== track && track !== null && !sender.canReplace(source, track)) {
@@ -111,10 +111,15 @@ export class Outlet {
       return true;
     }
     if (sent.muted !== muted) {
-      await sender.setPaused(source, false);
-      this.#sent.set(source, { ...sent, muted });
+      await this.#setPaused(source, sent, false);
       return true;
     }
     return false;
+  }
+
+  async #setPaused(source: MediaSource, sent: Sent, muted: boolean): Promise<void> {
+    this.#sent.set(source, { ...sent, muted: undefined });
+    await this.sender.setPaused(source, muted);
+    this.#sent.set(source, { ...sent, muted });
   }
 }

@@ -89,12 +89,12 @@ export class Publications {
     }
     this.#next = undefined;
     this.#outlet = outlet;
-    for (const entry of this.#entries.values()) {
-      entry.failed = false;
-      this.#sync(entry.source).catch((error: unknown) => {
-        if (this.#outlet === outlet) this.#events.onTrouble(toSdkError(error));
-      });
-    }
+    for (const entry of this.#entries.values()) this.#syncAnew(entry, outlet);
+  }
+
+  /** The node answers again: what it did not is asked for once more. Failures are reported, not thrown. */
+  retry(): void {
+    for (const entry of this.#entries.values()) if (entry.failed) this.#syncAnew(entry, this.#outlet);
   }
 
   /**
@@ -211,6 +211,13 @@ export class Publications {
     entry.forgetTrack = () => track.removeEventListener('ended', onEnded);
   }
 
+  #syncAnew(entry: Entry, outlet: Outlet | undefined): void {
+    entry.failed = false;
+    this.#sync(entry.source).catch((error: unknown) => {
+      if (this.#outlet === outlet) this.#events.onTrouble(toSdkError(error));
+    });
+  }
+
   async #sync(source: MediaSource): Promise<void> {
     this.#events.onChanged();
     const outlet = this.#outlet;
@@ -219,6 +226,10 @@ export class Publications {
     for (const other of [this.#next, this.#last]) other?.sync(source).catch(() => {});
     try {
       await outlet?.sync(source);
+      if (entry?.failed) {
+        entry.failed = false;
+        this.#events.onChanged();
+      }
     } catch (error) {
       if (this.#outlet !== outlet) return;
       if (entry !== undefined) entry.failed = true;

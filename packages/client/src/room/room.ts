@@ -328,7 +328,10 @@ export class Room extends Emitter<RoomEvents> {
       onStaged: (next, carriedBps) => this.#onStaged(next, carriedBps),
       onUnstaged: ({ sender }) => this.#publications.giveUp(sender),
       relyOn: (tracks) => this.#incoming.relyOn(tracks),
-      onResumed: (afterMs) => this.#tell('resumed', { afterMs }),
+      onResumed: (afterMs) => {
+        this.#publications.retry();
+        this.#tell('resumed', { afterMs });
+      },
       onMoved: (attachment, afterMs) => {
         const { nodeId, region } = attachment.attached.session.decision;
         this.#tell('moved', { nodeId, region, afterMs });

@@ -213,6 +213,20 @@ describe('a lost WebSocket', () => {
     expect(stage.cluster.connections).toHaveLength(2);
   });
 
+  it('tells the node of a mute that it did not answer, once it answers again', async () => {
+    const { connection } = stage.cluster;
+    connection.deaf = true;
+    const muted = room.mute('camera').catch(({ code }) => code);
+    await stage.runtime.advance(10_000);
+    expect(await muted).toBe('deadline-exceeded');
+    expect(room.publications).toMatchObject([{ source: 'camera', muted: true, state: 'failed' }]);
+    stage.runtime.comeOnline();
+    await stage.runtime.advance(1_500);
+    expect(stage.valuesOf('resumed')).toHaveLength(1);
+    expect(stage.cluster.connection.of('pause-producer')).toEqual([{ producerId: 'producer-1' }]);
+    expect(room.publications).toMatchObject([{ source: 'camera', muted: true, state: 'live' }]);
+  });
+
   it('is noticed within ten seconds of silence, whenever it began', async () => {
     stage.cluster.deadAfterMs = 10_000;
     stage.cluster.connection.attachment.gone = true;

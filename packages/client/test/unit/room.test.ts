@@ -126,6 +126,17 @@ describe('our own media', () => {
     expect(room.publication('microphone')?.muted).toBe(true);
   });
 
+  it('is unmuted for everybody after a mute that the node refused', async () => {
+    const stage = new Stage();
+    const room = await stage.join({ tracks: [{ source: 'microphone', track: fakeTrack('audio') }] });
+    stage.cluster.refuse('pause-producer', 'cluster-unavailable');
+    await expect(room.mute('microphone')).rejects.toMatchObject({ code: 'cluster-unavailable' });
+    expect(room.publication('microphone')).toMatchObject({ muted: true, state: 'failed' });
+    await room.unmute('microphone');
+    expect(stage.cluster.connection.of('resume-producer')).toEqual([{ producerId: 'producer-1' }]);
+    expect(room.publication('microphone')).toMatchObject({ muted: false, state: 'live' });
+  });
+
   it('changes its device without being published anew; a camera that is off is given back', async () => {
     const stage = new Stage();
     const [first, second] = [fakeTrack('video'), fakeTrack('video')];
