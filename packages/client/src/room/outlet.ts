@@ -69,8 +69,7 @@ export class Outlet {
 
   async #align(source: MediaSource): Promise<void> {
     try {
-      const leastBps = await this.#options.leastBps;
-      while (!this.#closed && (await this.#step(source, this.#options.wanted(source), leastBps)));
+      while (!this.#closed && (await this.#step(source, this.#options.wanted(source))));
     } catch (error) {
       // The sender ended under our feet: the next one starts over.
       if (!this.#closed) throw error;
@@ -78,7 +77,7 @@ export class Outlet {
   }
 
   /** One difference less; false when there was none. */
-  async #step(source: MediaSource, wanted: Wanted | undefined, leastBps: number | undefined): Promise<boolean> {
+  async #step(source: MediaSource, wanted: Wanted | undefined): Promise<boolean> {
     const { sender } = this;
     const sent = this.#sent.get(source);
     if (wanted === undefined) {
@@ -91,8 +90,9 @@ export class Outlet {
     if (sent === undefined || sender.outgoing(source) === undefined) {
       if (track === null || track.readyState === 'ended') return false;
       const replaces = this.#options.replaces(source);
-      const least = replaces === undefined ? undefined : leastBps;
-      await sender.publish(source, track, { paused: muted, videoCodec, simulcast, replaces, leastBps: least });
+      const leastBps = replaces === undefined ? undefined : await this.#options.leastBps;
+      if (this.#closed) return false;
+      await sender.publish(source, track, { paused: muted, videoCodec, simulcast, replaces, leastBps });
       this.#sent.set(source, { track, muted });
       return true;
     }
